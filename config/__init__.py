@@ -1,0 +1,1 @@
+"""From text to typed settings: loading, merging, `${env:…}`, errors with line and column, JSON schema."""

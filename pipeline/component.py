@@ -1,0 +1,190 @@
+"""What a component is: the contracts between the machine and everything in receivers/, processors/, exporters/, connectors/, extensions/.
+
+Start reading here. A running pipeline:
+
+    receiver ── consume(batch) ─► router ─► processor ─► processor ─► … ─┬─► queue ─► sender ─► exporter ─► destination
+                                    │                                    └─► queue ─► sender ─► exporter ─► destination
+                                    └── OK goes back when every queue has the batch; `Refused` or `Rejected` otherwise
+
+A component is a settings model (`build` makes the component) and a class. Receivers, exporters and extensions are async context
+managers: entered before data flows, left when it has stopped. Processors and connectors are plain objects without tasks.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from config.settings import Settings
+from pipeline.batch import Batch, Signal
+from pipeline.queue import QueueSettings
+from pipeline.retry import RetrySettings
+from pipeline.telemetry import Telemetry
+
+__all__ = [
+    "Connector",
+    "ConnectorSettings",
+    "Consumer",
+    "Context",
+    "Exporter",
+    "ExporterSettings",
+    "Extension",
+    "ExtensionSettings",
+    "Health",
+    "Processor",
+    "ProcessorSettings",
+    "Receiver",
+    "ReceiverSettings",
+    "Request",
+]
+
+
+class Health(Protocol):
+    """Whether the daemon may be sent traffic."""
+
+    def problems(self) -> Mapping[str, str]:
+        """What keeps it from being ready: component id → a sentence; empty when every component runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a component gets from the machine: who it is, where it counts, where it logs.
+
+    `log` is bound to the component's id; nothing of a payload may be given to it.
+    """
+
+    id: str
+    telemetry: Telemetry
+    log: FilteringBoundLogger
+    health: Health
+
+
+class Consumer(Protocol):
+    """Where a receiver hands its batches over."""
+
+    async def consume(self, batch: Batch) -> None:
+        """Return when the batch is safe in every destination's queue.
+
+        Raises: `Refused` (nothing was taken, try later), `Rejected` (never).
+        """
+        ...
+
+
+
+class Receiver(AbstractAsyncContextManager[Any], Protocol):
+    """Takes telemetry in. Entered: listens. Left: takes nothing more and has answered what it took."""
+
+
+class Processor(Protocol):
+    """Changes batches, one at a time and in order, without waiting for anything."""
+
+    def process(self, batch: Batch) -> Batch | None:
+        """The batch to pass on, a new one if changed; None when nothing is left.
+
+        Whatever is dropped is counted here, by reason. Raises: `Refused` to turn the sender away; any other exception
+        drops the whole batch, counted: nothing is passed on by a processor that failed.
+        """
+        ...
+
+
+class Connector(Protocol):
+    """Ends one pipeline and begins others, as an exporter of the one and a receiver of the others."""
+
+    def route(self, batch: Batch) -> Batch | None:
+        """The batch the connected pipelines get."""
+        ...
+
+
+class Extension(AbstractAsyncContextManager[Any], Protocol):
+    """Serves the operator, not the data: health, authentication."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """One request to a destination, encoded and ready to be sent as often as it takes.
+
+    `items` is what it carries, in the unit of the destination's own limits (spans, samples, log lines), for counting only.
+    """
+
+    signal: Signal
+    body: bytes
+    items: int
+
+    def __repr__(self) -> str:
+        return f"Request({self.signal.value}, {self.items} items, {len(self.body)} bytes)"
+
+
+class Exporter(AbstractAsyncContextManager[Any], Protocol):
+    """Turns batches into requests and judges the answers. Queueing, retries and counting are done around it, once for all.
+
+    `max_request_bytes` (0 = no limit) is the largest OTLP payload `requests` should be given at a time.
+    """
+
+    max_request_bytes: int
+
+    def requests(self, batch: Batch) -> Sequence[Request]:
+        """The requests that carry a batch, in the order they must be sent. Pure computation; runs in a worker thread.
+
+        What the destination cannot take is left out and counted with `Telemetry.dropped`. Raises: `Rejected` for all of it.
+        """
+        ...
+
+    async def send(self, request: Request) -> int:
+        """Send one request, once, within the exporter's own `timeout`; return how many of its items the destination rejected.
+
+        Raises: `Refused` (with the destination's hint, if any) where sending again may help, `TooLarge` or `Rejected` where not.
+        """
+        ...
+
+
+class ReceiverSettings(Settings):
+    """Settings of a receiver. `signals` are those it can take in."""
+
+    def signals(self) -> frozenset[Signal]:
+        return frozenset(Signal)
+
+    def build(self, context: Context, consumers: Mapping[Signal, Consumer]) -> Receiver:
+        """The receiver; `consumers` has an entry for each signal some pipeline takes from it."""
+        raise NotImplementedError
+
+
+class ProcessorSettings(Settings):
+    """Settings of a processor. `signals` are those it can stand in a pipeline for."""
+
+    def signals(self) -> frozenset[Signal]:
+        return frozenset(Signal)
+
+    def build(self, context: Context) -> Processor:
+        raise NotImplementedError
+
+
+class ExporterSettings(Settings):
+    """Settings that every exporter has beside its own."""
+
+    sending_queue: QueueSettings = QueueSettings()
+    """The queue before the destination: how much may wait, how many requests run at once."""
+    retry_on_failure: RetrySettings = RetrySettings()
+    """When and how long a request that failed for now is sent again."""
+
+    def signals(self) -> frozenset[Signal]:
+        return frozenset(Signal)
+
+    def build(self, context: Context) -> Exporter:
+        raise NotImplementedError
+
+
+class ConnectorSettings(Settings):
+    """Settings of a connector."""
+
+    def build(self, context: Context) -> Connector:
+        raise NotImplementedError
+
+
+class ExtensionSettings(Settings):
+    """Settings of an extension."""
+
+    def build(self, context: Context) -> Extension:
+        raise NotImplementedError
