@@ -1,9 +1,19 @@
 """Every exporter there is: the table of `exporters:` in the configuration, and other spellings of its names."""
 
+from exporters.jaeger import JaegerSettings
+from exporters.otlp_grpc import OtlpGrpcExporterSettings
+from exporters.otlp_http import OtlpHttpExporterSettings
 from pipeline.component import ExporterSettings
 
 __all__ = ["ALIASES", "EXPORTERS"]
 
-EXPORTERS: dict[str, type[ExporterSettings]] = {}
+EXPORTERS: dict[str, type[ExporterSettings]] = {
+    "jaeger": JaegerSettings,
+    "otlp_grpc": OtlpGrpcExporterSettings,
+    "otlp_http": OtlpHttpExporterSettings,
+}
 
-ALIASES: dict[str, str] = {}
+ALIASES: dict[str, str] = {
+    "otlp": "otlp_grpc",
+    "otlphttp": "otlp_http",
+}

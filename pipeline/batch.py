@@ -35,7 +35,8 @@ class Batch:
     @classmethod
     def encode(cls, signal: Signal, message: Message) -> "Batch":
         """A batch from a decoded message, as `decode` gives it."""
-        return cls(signal, message.SerializeToString(), otlp.count(signal, message))
+        payload = message.SerializeToString()
+        return cls(signal, payload, otlp.count(signal, payload))
 
     def decode(self) -> Message:
         """The protobuf message (`TracesData`, `MetricsData` or `LogsData`), a copy of one's own to change."""

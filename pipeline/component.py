@@ -19,7 +19,8 @@ from structlog.typing import FilteringBoundLogger
 
 from config.settings import Settings
 from pipeline.batch import Batch, Signal
-from pipeline.queue import QueueSettings
+from pipeline.deadline import Deadline
+from pipeline.queue import Merge, QueueSettings
 from pipeline.retry import RetrySettings
 from pipeline.telemetry import Telemetry
 
@@ -53,13 +54,14 @@ class Health(Protocol):
 class Context:
     """What a component gets from the machine: who it is, where it counts, where it logs.
 
-    `log` is bound to the component's id; nothing of a payload may be given to it.
+    `log` is bound to the component's id; nothing of a payload may be given to it. `deadline` says how long stopping may take.
     """
 
     id: str
     telemetry: Telemetry
     log: FilteringBoundLogger
     health: Health
+    deadline: Deadline
 
 
 class Consumer(Protocol):
@@ -156,6 +158,10 @@ class ProcessorSettings(Settings):
 
     def signals(self) -> frozenset[Signal]:
         return frozenset(Signal)
+
+    def merge(self) -> Merge | None:
+        """Only of `batch`: how each exporter downstream merges what waits. Such a processor stands last and is not built."""
+        return None
 
     def build(self, context: Context) -> Processor:
         raise NotImplementedError

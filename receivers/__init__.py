@@ -1,9 +1,12 @@
 """Every receiver there is: the table of `receivers:` in the configuration, and other spellings of its names."""
 
 from pipeline.component import ReceiverSettings
+from receivers.otlp import OtlpSettings
 
 __all__ = ["ALIASES", "RECEIVERS"]
 
-RECEIVERS: dict[str, type[ReceiverSettings]] = {}
+RECEIVERS: dict[str, type[ReceiverSettings]] = {
+    "otlp": OtlpSettings,
+}
 
 ALIASES: dict[str, str] = {}

@@ -1,0 +1,85 @@
+"""The `otlp_http` exporter: OTLP over HTTP, protobuf or JSON."""
+
+import gzip
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Literal, Self
+
+from pydantic import Field
+
+from config.settings import ByteSize
+from exporters.http_client import HttpClient, HttpExporterSettings, judge
+from exporters.otlp_answer import rejected_items
+from pipeline.batch import Batch, Signal
+from pipeline.component import Context, Request
+from wire import otlp_json
+
+__all__ = ["OtlpHttp", "OtlpHttpExporterSettings"]
+
+_RETRYABLE = (429, 502, 503, 504)
+"""OTLP 1.11, OTLP/HTTP Response, Retryable Response Codes: 500 and 408 are not among them."""
+
+
+class OtlpHttpExporterSettings(HttpExporterSettings):
+    """Settings of `otlp_http`, with the Collector's keys."""
+
+    endpoint: str = Field(default="", pattern="^(https?://.*)?$")
+    """Base address; `/v1/<signal>` is appended."""
+    traces_endpoint: str = Field(default="", pattern="^(https?://.*)?$")
+    """Whole address for traces, instead of the base."""
+    metrics_endpoint: str = Field(default="", pattern="^(https?://.*)?$")
+    """Whole address for metrics."""
+    logs_endpoint: str = Field(default="", pattern="^(https?://.*)?$")
+    """Whole address for logs."""
+    encoding: Literal["proto", "json"] = "proto"
+    """`json` costs much more and is for destinations that read nothing else."""
+    compression: Literal["gzip", "none"] = "gzip"
+    """`gzip` or `none`."""
+    max_request_bytes: ByteSize = Field(default=16 * 2**20, ge=1000)
+    """Larger batches are split: OTLP/HTTP servers take 20 MiB (the Collector) to 64 MiB (OTLP 1.11)."""
+
+    def url(self, signal: Signal) -> str:
+        """Where a signal goes; empty if nowhere."""
+        own: str = getattr(self, f"{signal.value}_endpoint")
+        return own or (f"{self.endpoint.rstrip('/')}/v1/{signal.value}" if self.endpoint else "")
+
+    def signals(self) -> frozenset[Signal]:
+        return frozenset(signal for signal in Signal if self.url(signal))
+
+    def build(self, context: Context) -> "OtlpHttp":
+        return OtlpHttp(self)
+
+
+class OtlpHttp:
+    """One destination, over a pool of connections."""
+
+    def __init__(self, settings: OtlpHttpExporterSettings) -> None:
+        self._settings, self._client = settings, HttpClient(settings)
+        self.max_request_bytes = settings.max_request_bytes
+        self._headers = {"Content-Type": f"application/{'json' if settings.encoding == 'json' else 'x-protobuf'}"}
+        if settings.compression == "gzip":
+            self._headers["Content-Encoding"] = "gzip"
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    def requests(self, batch: Batch) -> Sequence[Request]:
+        """The batch, encoded and compressed."""
+        is_json = self._settings.encoding == "json"
+        body = otlp_json.encode(batch.signal, batch.payload) if is_json else batch.payload
+        if self._settings.compression == "gzip":
+            # Level 1 takes a third of the time of the default level for a tenth more bytes.
+            body = gzip.compress(body, compresslevel=1, mtime=0)
+        return (Request(batch.signal, body, batch.items),)
+
+    async def send(self, request: Request) -> int:
+        """Raises: see `pipeline.component.Exporter.send`."""
+        answer = await self._client.post(self._settings.url(request.signal), request.body, self._headers)
+        judge(answer, _RETRYABLE)
+        return rejected_items(request.signal, answer.body, is_json=self._settings.encoding == "json")

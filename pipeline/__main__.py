@@ -1,0 +1,152 @@
+"""The command line: `telescrub run|validate|components|schema|demo`. The only module that sees every component."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+import uvloop
+from structlog.typing import FilteringBoundLogger
+
+import connectors
+import exporters
+import extensions
+import processors
+import receivers
+from config.catalogue import KINDS, Catalogue
+from config.defaults import default_sources
+from config.errors import ConfigError
+from config.load import load
+from config.model import Config
+from config.schema import schema as json_schema
+from pipeline.logs import logger
+from pipeline.service import Service
+from wire.otlp import COMPILED
+
+__all__ = ["app", "catalogue", "main"]
+
+app = typer.Typer(
+    name="telescrub",
+    help="A telemetry pipeline for healthcare: OTLP and JSON logs in, PHI out, Prometheus, Jaeger and Loki fed.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Tracebacks with local variables would show data.
+    pretty_exceptions_enable=False,
+)
+
+ConfigFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--config", "-c", help="Configuration file; may be given several times, later files win. Default: built in."),
+]
+
+
+def catalogue() -> Catalogue:
+    """Every component there is."""
+    return Catalogue(
+        receivers=receivers.RECEIVERS,
+        processors=processors.PROCESSORS,
+        exporters=exporters.EXPORTERS,
+        connectors=connectors.CONNECTORS,
+        extensions=extensions.EXTENSIONS,
+        receiver_aliases=receivers.ALIASES,
+        processor_aliases=processors.ALIASES,
+        exporter_aliases=exporters.ALIASES,
+        connector_aliases=connectors.ALIASES,
+        extension_aliases=extensions.ALIASES,
+    )
+
+
+def _load(files: Sequence[Path] | None) -> Config:
+    """The configuration, or exit 1 with every problem on standard error."""
+    try:
+        return load(list(files) if files else default_sources(os.environ), catalogue())
+    except ConfigError as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        count = len(error.problems)
+        typer.secho(f"{count} problem{'s' if count > 1 else ''}; nothing was started", fg="red", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def run(config: ConfigFiles = None) -> None:
+    """Run the daemon until SIGTERM or SIGINT."""
+    loaded = _load(config)
+    logs = loaded.service.telemetry.logs
+    log = logger(logs.level, logs.encoding)
+    for warning in loaded.warnings:
+        log.warning(str(warning))
+    if not COMPILED:
+        log.warning("the kernels run uncompiled, some hundred times slower; install a C compiler and reinstall")
+    try:
+        uvloop.run(_serve(loaded, log))
+    except OSError as error:
+        typer.secho(f"cannot start: {error}", fg="red", err=True)
+        raise typer.Exit(1) from None
+
+
+async def _serve(config: Config, log: FilteringBoundLogger) -> None:
+    async with Service(config, log) as service:
+        await service.until_told_to_stop()
+
+
+@app.command()
+def validate(config: ConfigFiles = None) -> None:
+    """Check a configuration: exit 0, or 1 with every problem and its place."""
+    loaded = _load(config)
+    for warning in loaded.warnings:
+        typer.secho(f"warning: {warning}", fg="yellow", err=True)
+    names = ", ".join(loaded.service.pipelines)
+    typer.echo(f"the configuration is valid; pipelines: {names}")
+
+
+@app.command()
+def components() -> None:
+    """List every component with the signals it handles."""
+    all_of_them = catalogue()
+    for kind in KINDS:
+        typer.secho(f"{kind}:", bold=True)
+        for name, settings in sorted(all_of_them.table(kind).items()):
+            other = [alias for alias, target in all_of_them.aliases(kind).items() if target == name]
+            note = f"  (also {', '.join(sorted(other))})" if other else ""
+            typer.echo(f"  {name:<26}{_first_line(settings)}{note}")
+
+
+def _first_line(settings: type) -> str:
+    module = sys.modules[settings.__module__]
+    line = (module.__doc__ or "").strip().partition("\n")[0]
+    return line.partition(": ")[2] or line
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    sys.stdout.buffer.write(orjson.dumps(json_schema(catalogue()), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"telescrub {version('telescrub')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The `telescrub` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Carries a received batch through its pipelines and into every destination's queue: all of them, or none."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from pipeline.batch import Batch, Signal
+from pipeline.component import Connector, Context, Processor
+from pipeline.errors import Refused, Rejected, TooLarge
+from pipeline.queue import Queue
+from pipeline.sender import where
+
+__all__ = ["Destination", "Edge", "Pipeline", "Router", "Stage"]
+
+_LARGE_BYTES = 256 * 1024
+"""A payload above this is processed in a thread, so that the loop goes on answering meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One processor of one pipeline."""
+
+    context: Context
+    processor: Processor
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The queue before one exporter."""
+
+    context: Context
+    queue: Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A connector and the pipelines it begins for one signal."""
+
+    connector: Connector
+    pipelines: "Sequence[Pipeline]"
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Processors in order, and where the result goes."""
+
+    stages: Sequence[Stage]
+    outputs: Sequence[Destination | Edge]
+
+    def destinations(self) -> Iterator[Destination]:
+        """Every queue a batch of this pipeline can end in."""
+        for output in self.outputs:
+            if isinstance(output, Edge):
+                for pipeline in output.pipelines:
+                    yield from pipeline.destinations()
+            else:
+                yield output
+
+    def run(self, batch: Batch) -> Iterator[tuple[Destination, Batch]]:
+        """What is to be put where."""
+        for stage in self.stages:
+            result = _process(stage, batch)
+            if result is None:
+                return
+            batch = result
+        for output in self.outputs:
+            if isinstance(output, Destination):
+                yield output, batch
+            elif (routed := output.connector.route(batch)) is not None:
+                for pipeline in output.pipelines:
+                    yield from pipeline.run(routed)
+
+
+def _process(stage: Stage, batch: Batch) -> Batch | None:
+    """Run one processor; nothing passes one that failed."""
+    context = stage.context
+    try:
+        result = stage.processor.process(batch)
+    except Refused:
+        raise
+    except Exception as error:
+        context.telemetry.dropped(context.id, batch.signal, "processor_error", batch.items)
+        context.log.error("the processor failed; the batch is dropped", items=batch.items, cause=where(error))
+        raise Rejected(f"processor {context.id} failed on this data, which was dropped") from None
+    context.telemetry.processed(context.id, batch.signal, batch.items, 0 if result is None else result.items)
+    return result
+
+
+class Router:
+    """Where a receiver hands over its batches of one signal: `Consumer` in pipeline/component.py.
+
+    `processing` is shared by all routers: pipelines have processors in common, and a processor sees one batch at a time.
+    """
+
+    def __init__(self, pipelines: Sequence[Pipeline], processing: asyncio.Lock) -> None:
+        self._pipelines, self._processing = pipelines, processing
+        self._destinations = {id(d.queue): d for pipeline in pipelines for d in pipeline.destinations()}.values()
+
+    async def consume(self, batch: Batch) -> None:
+        """Hold room in every queue, process, then put.
+
+        Room comes first: a full queue turns the sender away before any work is done, and before a processor that
+        remembers (limits, sums) has counted data that will be sent again.
+        """
+        if not batch.items:
+            return
+        with ExitStack() as rooms:
+            for destination in self._destinations:
+                _hold_room(rooms, destination, batch)
+            for destination, result in await self._run(batch):
+                await destination.queue.put(result)
+
+    async def _run(self, batch: Batch) -> list[tuple[Destination, Batch]]:
+        async with self._processing:
+            if len(batch.payload) > _LARGE_BYTES:
+                return await asyncio.to_thread(self._run_all, batch)
+            return self._run_all(batch)
+
+    def _run_all(self, batch: Batch) -> list[tuple[Destination, Batch]]:
+        return [put for pipeline in self._pipelines for put in pipeline.run(batch)]
+
+
+def _hold_room(rooms: ExitStack, destination: Destination, batch: Batch) -> None:
+    try:
+        rooms.enter_context(destination.queue.room(batch))
+    except (Refused, TooLarge):
+        destination.context.telemetry.enqueue_failed(destination.context.id, batch.signal, batch.items)
+        raise

@@ -1,0 +1,104 @@
+"""OTLP over gRPC: the Export method of the three services, on raw bytes."""
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from pydantic import Field
+
+from config.tls import ServerTls
+from pipeline.batch import Batch, Signal
+from receivers.intake import Intake
+from pipeline.listening import Address, ListeningSettings, parse_address, remove_stale_socket
+from receivers.status import answer_to
+
+__all__ = ["METHODS", "OtlpGrpcServer", "OtlpGrpcSettings"]
+
+SERVICES = {
+    Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
+    Signal.METRICS: "opentelemetry.proto.collector.metrics.v1.MetricsService",
+    Signal.LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
+}
+METHODS = {signal: f"/{service}/Export" for signal, service in SERVICES.items()}
+"""The full method name of each signal (OTLP 1.11, OTLP/gRPC)."""
+
+
+class OtlpGrpcSettings(ListeningSettings):
+    """Settings of `protocols: grpc:`."""
+
+    endpoint: Address = "localhost:4317"
+    """`host:port`, or with `transport: unix` the path of a socket."""
+    max_recv_msg_size_mib: int = Field(default=20, ge=1, le=1024)
+    """Largest message. The Collector stops at 4; OTLP 1.11 recommends up to 64; 20 is what OTLP/HTTP takes in both."""
+    max_concurrent_streams: int = Field(default=100, ge=1)
+    """Requests at once on one connection; more wait at the client."""
+
+
+class OtlpGrpcServer:
+    """Entered: listens on `endpoint`; `port` is then the real one."""
+
+    def __init__(self, settings: OtlpGrpcSettings, intake: Intake) -> None:
+        self._settings, self._intake = settings, intake
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        self._server = grpc.aio.server(options=self._options())
+        for signal, service in SERVICES.items():
+            method = grpc.unary_unary_rpc_method_handler(self._handler(signal))
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": method}),))
+        self.port = self._listen()
+        await self._server.start()
+        return self
+
+    def _options(self) -> list[tuple[str, int]]:
+        return [
+            ("grpc.max_receive_message_length", self._settings.max_recv_msg_size_mib * 2**20),
+            ("grpc.max_concurrent_streams", self._settings.max_concurrent_streams),
+            ("grpc.so_reuseport", 0),
+        ]
+
+    def _listen(self) -> int:
+        settings = self._settings
+        address = _target(settings)
+        try:
+            if settings.tls is None:
+                return int(self._server.add_insecure_port(address))
+            return int(self._server.add_secure_port(address, _credentials(settings.tls)))
+        except RuntimeError:
+            raise OSError(f"cannot listen on {settings.endpoint}; is another program using it?") from None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._server.stop(self._intake.context.deadline.remaining())
+
+    def _handler(self, signal: Signal) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def export(payload: bytes, context: Any) -> bytes:
+            try:
+                await self._intake.take(signal, len(payload), lambda: Batch.received(signal, payload))
+            except Exception as error:
+                answer = answer_to(error)
+                await context.abort(answer.code, answer.message, answer.trailers())
+            # An Export…Response without partial_success: everything was taken.
+            return b""
+
+        return export
+
+
+def _target(settings: OtlpGrpcSettings) -> str:
+    if settings.transport == "unix":
+        remove_stale_socket(settings.endpoint)
+        return f"unix:{settings.endpoint}"
+    host, port = parse_address(settings.endpoint)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _credentials(tls: ServerTls) -> grpc.ServerCredentials:
+    """gRPC has a TLS of its own: from the same files, at least TLS 1.2."""
+    authorities = None if tls.client_ca_file is None else tls.client_ca_file.read_bytes()
+    return grpc.ssl_server_credentials(
+        [(tls.key_file.read_bytes(), tls.cert_file.read_bytes())],
+        root_certificates=authorities,
+        require_client_auth=authorities is not None,
+    )

@@ -1,0 +1,188 @@
+"""OTLP payloads as bytes: cleaning what came in, decoding, splitting, and replacing parts."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from google.protobuf.message import DecodeError, Message
+
+from wire import otlp_walk, schema
+from wire.otlp_walk import COMPILED, Malformed, NotCanonical
+from wire.signal import Signal
+
+__all__ = ["COMPILED", "Malformed", "count", "decode", "sanitize", "splice", "split"]
+
+
+def sanitize(signal: Signal, payload: bytes) -> tuple[bytes, int]:
+    """The payload, verified and without unknown fields, and how many items it holds. Bytes that need no change come back as they are.
+
+    Ids have their length or are empty, strings are UTF-8, singular fields occur once and keys come before their values: who walks
+    the bytes afterwards may rely on it. Anything in an unusual form is rewritten by the protobuf library.
+    Raises: `Malformed`.
+    """
+    try:
+        return payload, otlp_walk.count_items(payload, schema.ROOT[signal])
+    except NotCanonical:
+        canonical = _canonical(signal, payload)
+    return canonical, otlp_walk.count_items(canonical, schema.ROOT[signal])
+
+
+def _canonical(signal: Signal, payload: bytes) -> bytes:
+    message = decode(signal, payload)
+    message.DiscardUnknownFields()  # type: ignore[attr-defined]
+    _clear_string_indices(message)
+    return message.SerializeToString()
+
+
+def _clear_string_indices(message: Message) -> None:
+    """Fields of profiles that other signals must not carry (OTLP 1.11, common.proto)."""
+    for field, value in message.ListFields():
+        if field.name.endswith("_strindex"):
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for child in value if field.is_repeated else (value,):
+                _clear_string_indices(child)
+
+
+def count(signal: Signal, payload: bytes) -> int:
+    """How many items a clean payload holds."""
+    return otlp_walk.count_items(payload, schema.ROOT[signal])
+
+
+def decode(signal: Signal, payload: bytes) -> Message:
+    """The protobuf message: `TracesData`, `MetricsData` or `LogsData`.
+
+    Raises: `Malformed`.
+    """
+    try:
+        return schema.TYPES[signal].FromString(payload)
+    except DecodeError:
+        raise Malformed("the protobuf library cannot parse the data") from None
+
+
+def splice(signal: Signal, payload: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    """`wire.otlp_walk.splice` for a whole payload."""
+    return otlp_walk.splice(payload, schema.ROOT[signal], edits)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Envelope:
+    """A message around items, such as one ResourceSpans: its tag and what it holds beside items."""
+
+    tag: bytes
+    header: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One item with its tag, and the envelopes around it, outermost first."""
+
+    envelopes: tuple[_Envelope, ...]
+    field: bytes
+
+
+_HOLDS_ITEMS = {
+    number: {
+        field.number
+        for field in message.fields
+        if field.message_type is not None
+        and (field.message_type.name.startswith(("Resource", "Scope")) or field.name in {"spans", "log_records", "metrics"})
+        and field.name != "resource"
+        or field.name in {"data_points", "gauge", "sum", "histogram", "exponential_histogram", "summary"}
+        and field.message_type is not None
+    }
+    for number, message in enumerate(schema.MESSAGES)
+}
+"""By message number: the fields that lead to items."""
+
+
+def _fields(payload: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """The fields of a message: number, start of the tag, start of the content, end."""
+    at = start
+    while at < end:
+        begin = at
+        tag, at = _varint(payload, at)
+        content = at
+        if tag & 7 == 0:
+            _, at = _varint(payload, at)
+        elif tag & 7 == 2:
+            length, content = _varint(payload, at)
+            at = content + length
+        else:
+            at += 8 if tag & 7 == 1 else 4
+        yield tag >> 3, begin, content, at
+
+
+def _varint(payload: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while payload[at] > 0x7F:
+        value |= (payload[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+    return value | payload[at] << shift, at + 1
+
+
+def _items(payload: bytes, message: int, start: int, end: int, envelopes: tuple[_Envelope, ...]) -> Iterator[_Item]:
+    for number, begin, content, stop in _fields(payload, start, end):
+        if number not in _HOLDS_ITEMS[message]:
+            continue
+        child = schema.CHILD[message * schema.WIDTH + number]
+        if schema.ITEM[child]:
+            yield _Item(envelopes, payload[begin:stop])
+        else:
+            # Tags of OTLP's envelopes are below 16 and so one byte long.
+            envelope = _Envelope(payload[begin : begin + 1], _header(payload, child, content, stop))
+            yield from _items(payload, child, content, stop, (*envelopes, envelope))
+
+
+def _header(payload: bytes, message: int, start: int, end: int) -> bytes:
+    """What an envelope holds beside items, such as resource, schema_url, name and unit."""
+    holds = _HOLDS_ITEMS[message]
+    return b"".join(payload[begin:stop] for number, begin, _, stop in _fields(payload, start, end) if number not in holds)
+
+
+def _assemble(items: Iterable[_Item], level: int) -> bytes:
+    """The items within their envelopes from `level` inwards."""
+    out = bytearray()
+    for envelope, group in groupby(items, key=lambda item: item.envelopes[level] if level < len(item.envelopes) else None):
+        if envelope is None:
+            out += b"".join(item.field for item in group)
+            continue
+        content = envelope.header + _assemble(group, level + 1)
+        out += envelope.tag
+        otlp_walk.write_varint(out, len(content))
+        out += content
+    return bytes(out)
+
+
+_FRAMING_BYTES = 6
+"""At most what the tag and length of one envelope take."""
+
+
+def _sizes(items: Iterable[_Item]) -> Iterator[tuple[_Item, int, int]]:
+    """Each item, its own bytes and those of its envelopes."""
+    for item in items:
+        around = sum(len(envelope.header) + _FRAMING_BYTES for envelope in item.envelopes)
+        yield item, len(item.field), around
+
+
+def split(signal: Signal, payload: bytes, items: int, max_items: int = 0, max_bytes: int = 0) -> list[tuple[bytes, int]]:
+    """The items of a clean payload in order, in payloads within both limits (0 = none), each with its count.
+
+    Each part repeats the envelopes (resource, scope, metric) of its items. An item over `max_bytes` by itself makes a part by itself.
+    """
+    if (not max_items or items <= max_items) and (not max_bytes or len(payload) <= max_bytes):
+        return [(payload, items)]
+    parts: list[list[_Item]] = []
+    size = 0
+    for item, own, around in _sizes(_items(payload, schema.ROOT[signal], 0, len(payload), ())):
+        last = parts[-1] if parts else None
+        added = own if last and last[-1].envelopes[-1] is item.envelopes[-1] else own + around
+        full = last is None or (max_items and len(last) >= max_items) or (max_bytes and size + added > max_bytes)
+        if full or last is None:
+            parts.append([item])
+            size = own + around
+        else:
+            last.append(item)
+            size += added
+    return [(_assemble(part, 0), len(part)) for part in parts]

@@ -1,0 +1,300 @@
+# cython: boundscheck=False, wraparound=False, nonecheck=False, initializedcheck=False, cdivision=True
+"""The kernels that walk OTLP bytes: one checks a payload that came in, one replaces parts of a payload.
+
+Written in Cython's pure-Python mode: compiled when the package is built, the same code uncompiled otherwise. Both follow the tables of
+`wire.schema`. Lengths and tags are varints of at most five bytes, as in protobuf's own parser.
+"""
+
+import cython
+
+from wire import schema
+
+__all__ = ["COMPILED", "Malformed", "NotCanonical", "count_items", "splice"]
+
+COMPILED: bool = cython.compiled
+"""Whether this module runs as machine code."""
+
+_WIDTH = cython.declare(cython.int, schema.WIDTH)
+_UNKNOWN = cython.declare(cython.int, schema.UNKNOWN)
+_NUMBERS = cython.declare(cython.int, schema.NUMBERS)
+_TEXT = cython.declare(cython.int, schema.TEXT)
+_TRACE_ID = cython.declare(cython.int, schema.TRACE_ID)
+_SPAN_ID = cython.declare(cython.int, schema.SPAN_ID)
+_MESSAGE = cython.declare(cython.int, schema.MESSAGE)
+_KEY_VALUE = cython.declare(cython.int, schema.KEY_VALUE)
+
+
+class Malformed(ValueError):
+    """These bytes are not OTLP; the sentence names the field and never its content."""
+
+
+class NotCanonical(Exception):
+    """OTLP in an unusual form: unknown fields, a singular field given twice, a value before its key."""
+
+
+@cython.cclass
+class _Reader:
+    """A position in a payload, and the reading of what protobuf is made of."""
+
+    payload: bytes
+    data: cython.p_uchar
+    at: cython.Py_ssize_t
+    kind: cython.p_uchar
+    wire: cython.p_uchar
+    child: cython.p_uchar
+    slot: cython.p_uchar
+    item: cython.p_uchar
+
+    def __init__(self, payload: bytes) -> None:
+        kind: bytes = schema.KIND
+        wire: bytes = schema.WIRE
+        child: bytes = schema.CHILD
+        slot: bytes = schema.SLOT
+        item: bytes = schema.ITEM
+        self.payload = payload
+        self.data = payload
+        self.at = 0
+        self.kind, self.wire, self.child, self.slot, self.item = kind, wire, child, slot, item
+
+    @cython.cfunc
+    def varint(self, end: cython.Py_ssize_t) -> cython.longlong:
+        """Read a tag or a length; up to five bytes, below 2^31 for a length and 2^32 for a tag."""
+        value: cython.longlong = 0
+        shift: cython.int = 0
+        byte: cython.int
+        while self.at < end and shift < 35:
+            byte = self.data[self.at]
+            self.at += 1
+            value |= cython.cast(cython.longlong, byte & 0x7F) << shift
+            if byte < 0x80:
+                if value > 0xFFFFFFFF:
+                    break
+                return value
+            shift += 7
+        raise Malformed("the data ends within a field, or a length is out of range")
+
+    @cython.cfunc
+    def length(self, end: cython.Py_ssize_t) -> cython.Py_ssize_t:
+        """Read the length of a field; return where the field ends."""
+        length: cython.longlong = self.varint(end)
+        if length > end - self.at:
+            raise Malformed("a field is longer than the data that holds it")
+        return self.at + cython.cast(cython.Py_ssize_t, length)
+
+    @cython.cfunc
+    def skip_varint(self, end: cython.Py_ssize_t) -> cython.int:
+        start: cython.Py_ssize_t = self.at
+        while self.at < end and self.at - start < 10:
+            self.at += 1
+            if self.data[self.at - 1] < 0x80:
+                return 0
+        raise Malformed("the data ends within a number, or a number is too long")
+
+    @cython.cfunc
+    def skip_scalar(self, wire: cython.int, end: cython.Py_ssize_t) -> cython.int:
+        """Go past one number: 0 varint, 1 fixed64, 5 fixed32."""
+        if wire == 0:
+            return self.skip_varint(end)
+        self.at += 8 if wire == 1 else 4
+        if self.at > end:
+            raise Malformed("the data ends within a number")
+        return 0
+
+
+@cython.cclass
+class _Check(_Reader):
+    """Verifies one payload and counts its items."""
+
+    items: cython.Py_ssize_t
+    max_depth: cython.int
+
+    def __init__(self, payload: bytes, max_depth: int) -> None:
+        super().__init__(payload)
+        self.items = 0
+        self.max_depth = max_depth
+
+    @cython.cfunc
+    def message(self, message: cython.int, end: cython.Py_ssize_t, depth: cython.int) -> cython.int:
+        tag: cython.longlong
+        entry: cython.int
+        kind: cython.int
+        wire: cython.int
+        slot: cython.uint
+        seen: cython.uint = 0
+        number: cython.longlong
+        if depth > self.max_depth:
+            raise Malformed(f"values are nested more than {self.max_depth} messages deep")
+        self.items += self.item[message]
+        while self.at < end:
+            tag = self.varint(end)
+            number, wire = tag >> 3, tag & 7
+            if number == 0 or wire > 5:
+                raise Malformed("a field number or wire type is out of range")
+            if number >= _WIDTH:
+                raise NotCanonical
+            entry = message * _WIDTH + cython.cast(cython.int, number)
+            kind = self.kind[entry]
+            if kind == _UNKNOWN or (wire != self.wire[entry] and not (kind == _NUMBERS and wire == 2)):
+                raise NotCanonical
+            slot = self.slot[entry]
+            if slot < 32:
+                # A key that comes after its value would be read too late by whoever acts on keys.
+                if seen & (cython.cast(cython.uint, 1) << slot) or (message == _KEY_VALUE and slot == 1 and seen):
+                    raise NotCanonical
+                seen |= cython.cast(cython.uint, 1) << slot
+            if wire == 2:
+                self.delimited(entry, kind, end, depth)
+            else:
+                self.skip_scalar(wire, end)
+        return 0
+
+    @cython.cfunc
+    def delimited(
+        self, entry: cython.int, kind: cython.int, end: cython.Py_ssize_t, depth: cython.int
+    ) -> cython.int:
+        """Check one length-delimited field."""
+        stop: cython.Py_ssize_t = self.length(end)
+        size: cython.Py_ssize_t = stop - self.at
+        if kind == _MESSAGE:
+            return self.message(self.child[entry], stop, depth + 1)
+        if kind == _TEXT:
+            self.text(entry, stop)
+        elif kind == _NUMBERS:
+            while self.at < stop:
+                self.skip_scalar(self.wire[entry], stop)
+        elif (kind == _TRACE_ID and size not in (0, 16)) or (kind == _SPAN_ID and size not in (0, 8)):
+            raise Malformed(f"{_place(entry)} has {size} bytes; {16 if kind == _TRACE_ID else 8} are needed, or none")
+        self.at = stop
+        return 0
+
+    @cython.cfunc
+    def text(self, entry: cython.int, stop: cython.Py_ssize_t) -> cython.int:
+        at: cython.Py_ssize_t
+        for at in range(self.at, stop):
+            if self.data[at] >= 0x80:
+                return self.utf8(entry, at, stop)
+        return 0
+
+    @cython.cfunc
+    def utf8(self, entry: cython.int, start: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> cython.int:
+        try:
+            self.payload[start:stop].decode()
+        except UnicodeDecodeError:
+            raise Malformed(f"{_place(entry)} is not valid UTF-8") from None
+        return 0
+
+
+def _place(entry: int) -> str:
+    """`Span.trace_id`, from a place in the tables."""
+    field = schema.FIELDS[entry // schema.WIDTH, entry % schema.WIDTH]
+    return f"{field.containing_type.name}.{field.name}"
+
+
+def count_items(payload: bytes, root: int, max_depth: int = 100) -> int:
+    """Verify a payload whose outermost message is number `root`, and count its spans, log records or data points.
+
+    100 messages is the depth at which protobuf's own parser stops.
+    Raises: `Malformed` if it is not OTLP, `NotCanonical` if it is but needs rewriting first.
+    """
+    check = _Check(payload, max_depth)
+    check.message(root, len(payload), 1)
+    return check.items
+
+
+@cython.cclass
+class _Splice(_Reader):
+    """Copies a payload with edits, mending the length of every field around an edit."""
+
+    edits: list
+    next: cython.Py_ssize_t
+    edit_start: cython.Py_ssize_t
+    edit_end: cython.Py_ssize_t
+
+    def __init__(self, payload: bytes, edits: list[tuple[int, int, bytes]]) -> None:
+        super().__init__(payload)
+        self.edits = edits
+        self.next = 0
+        self.look()
+
+    @cython.cfunc
+    def look(self) -> cython.int:
+        """Note where the next edit is; past the end of the payload when there is none left."""
+        if self.next < len(self.edits):
+            self.edit_start, self.edit_end = self.edits[self.next][0], self.edits[self.next][1]
+        else:
+            self.edit_start = self.edit_end = len(self.payload) + 1
+        return 0
+
+    @cython.cfunc
+    def replacement(self) -> bytes:
+        """Take the next edit."""
+        text: bytes = self.edits[self.next][2]
+        self.at = self.edit_end
+        self.next += 1
+        self.look()
+        return text
+
+    @cython.cfunc
+    def content(self, message: cython.int, end: cython.Py_ssize_t) -> bytearray:
+        """The bytes of a message up to `end`, edited."""
+        out = bytearray()
+        copied: cython.Py_ssize_t = self.at
+        tag: cython.longlong
+        wire: cython.int
+        while self.at < end and self.edit_start < end:
+            start: cython.Py_ssize_t = self.at
+            if start == self.edit_start:
+                out += self.payload[copied:start]
+                out += self.replacement()
+                copied = self.at
+                continue
+            tag = self.varint(end)
+            wire = tag & 7
+            if wire != 2:
+                self.skip_scalar(wire, end)
+                continue
+            after_tag: cython.Py_ssize_t = self.at
+            stop: cython.Py_ssize_t = self.length(end)
+            if self.edit_start >= stop:
+                self.at = stop
+                continue
+            out += self.payload[copied:after_tag]
+            entry: cython.int = message * _WIDTH + cython.cast(cython.int, tag >> 3)
+            field = self.field(entry, stop)
+            write_varint(out, len(field))
+            out += field
+            copied = self.at = stop
+        out += self.payload[copied:end]
+        self.at = end
+        return out
+
+    @cython.cfunc
+    def field(self, entry: cython.int, stop: cython.Py_ssize_t) -> bytearray:
+        """The content of a length-delimited field that holds at least one edit."""
+        if self.kind[entry] == _MESSAGE:
+            return self.content(self.child[entry], stop)
+        if self.edit_start != self.at or self.edit_end != stop:
+            raise ValueError("an edit must cover the whole content of a leaf")
+        return bytearray(self.replacement())
+
+
+def write_varint(out: bytearray, value: int) -> None:
+    """Append a varint."""
+    while value > 0x7F:
+        out.append((value & 0x7F) | 0x80)
+        value >>= 7
+    out.append(value)
+
+
+def splice(payload: bytes, root: int, edits: list[tuple[int, int, bytes]]) -> bytes:
+    """The payload with byte ranges replaced and the lengths around them mended.
+
+    `edits` are `(start, end, replacement)`, sorted and apart. Each covers the whole content of a text or bytes field, or one or more whole
+    fields of a message from the first one's tag to the last one's end (which an AnyValue's whole content is, too).
+    Raises: `ValueError` if an edit covers neither.
+    """
+    walk = _Splice(payload, edits)
+    result = bytes(walk.content(root, len(payload)))
+    if walk.next != len(edits):
+        raise ValueError("the edits are not sorted, or reach past the data")
+    return result
