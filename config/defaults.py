@@ -1,4 +1,6 @@
-"""The configuration that runs without a file: `default.yaml`, with real destinations for the ones the environment names."""
+"""The configuration that runs without a file: `default.yaml`, with real destinations for the ones the environment
+names.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -9,7 +9,9 @@ __all__ = ["ByteSize", "Seconds", "Secret", "Settings"]
 
 
 class Settings(BaseModel):
-    """A frozen model of one YAML section; an unknown key is an error. `hide_input_in_errors` keeps secrets out of messages."""
+    """A frozen model of one YAML section; an unknown key is an error. `hide_input_in_errors` keeps secrets out of
+    messages.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 

@@ -24,7 +24,7 @@ _MAX_ANSWER_BYTES = 4 * 2**20
 class HttpExporterSettings(ExporterSettings):
     """Settings of every exporter that speaks HTTP."""
 
-    headers: dict[str, Secret] = {}
+    headers: dict[str, Secret] = Field(default_factory=dict)
     """Sent with every request; values are secrets."""
     timeout: Seconds = Field(default=30.0, gt=0)
     """For one attempt, from connecting to the last byte of the answer."""
@@ -47,7 +47,9 @@ class Answer:
 
 
 class HttpClient:
-    """One pool of connections to one destination. Redirects are not followed: data goes where the configuration says."""
+    """One pool of connections to one destination. Redirects are not followed: data goes where the configuration
+    says.
+    """
 
     def __init__(self, settings: HttpExporterSettings) -> None:
         self._settings = settings
@@ -89,7 +91,8 @@ class HttpClient:
 def judge(answer: Answer, retryable: Collection[int]) -> None:
     """Return for a 2xx; otherwise raise what the status means. The body is not quoted: destinations echo data in it.
 
-    Raises: `Refused` for a status in `retryable`, with the Retry-After hint; `TooLarge` for 413; `Rejected` for the rest.
+    Raises: `Refused` for a status in `retryable`, with the Retry-After hint; `TooLarge` for 413; `Rejected` for the
+    rest.
     """
     if 200 <= answer.status < 300:
         return
@@ -100,7 +103,9 @@ def judge(answer: Answer, retryable: Collection[int]) -> None:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds from a Retry-After header: delta-seconds or an HTTP date (RFC 9110 §10.2.3); None if absent or unreadable."""
+    """Seconds from a Retry-After header: delta-seconds or an HTTP date (RFC 9110 §10.2.3); None if absent or
+    unreadable.
+    """
     if value is None:
         return None
     if value.strip().isdigit():

@@ -18,7 +18,8 @@ _RESPONSES: dict[Signal, tuple[type[Message], str]] = {
 
 
 def rejected_items(signal: Signal, body: bytes, *, is_json: bool = False) -> int:
-    """Items a destination did not keep although it answered OK (`partial_success`). Its `error_message` may quote data and is not read.
+    """Items a destination did not keep although it answered OK (`partial_success`). Its `error_message` may quote data
+    and is not read.
 
     An empty or unreadable answer means none: 2xx alone says that the data was taken.
     """

@@ -41,7 +41,7 @@ class OtlpGrpcExporterSettings(ExporterSettings):
 
     endpoint: str
     """`host:port`; a leading `http://` or `https://` is understood as in the Collector, as plain text or TLS."""
-    headers: dict[str, Secret] = {}
+    headers: dict[str, Secret] = Field(default_factory=dict)
     """Sent as gRPC metadata with every request; values are secrets."""
     timeout: Seconds = Field(default=5.0, gt=0)
     """For one attempt."""
@@ -50,7 +50,9 @@ class OtlpGrpcExporterSettings(ExporterSettings):
     compression: str = Field(default="gzip", pattern="^(gzip|none)$")
     """`gzip` or `none`."""
     max_request_bytes: ByteSize = Field(default=4_000_000, ge=1000)
-    """Larger batches are split: gRPC servers take 4 MiB unless told otherwise (OTLP servers before 1.11, gRPC's own default)."""
+    """Larger batches are split: gRPC servers take 4 MiB unless told otherwise (OTLP servers before 1.11, gRPC's own
+    default).
+    """
 
     def build(self, context: Context) -> "OtlpGrpc":
         return OtlpGrpc(self)
@@ -134,4 +136,4 @@ def _retry_delay(error: grpc.aio.AioRpcError) -> float | None:
 
 
 def _seconds(info: RetryInfo) -> float:
-    return info.retry_delay.ToNanoseconds() / 1e9
+    return int(info.retry_delay.ToNanoseconds()) / 1e9

@@ -40,7 +40,7 @@ app = typer.Typer(
 
 ConfigFiles = Annotated[
     list[Path] | None,
-    typer.Option("--config", "-c", help="Configuration file; may be given several times, later files win. Default: built in."),
+    typer.Option("--config", "-c", help="Configuration file; repeatable, later files win. Default: the built-in one."),
 ]
 
 
@@ -125,7 +125,9 @@ def _first_line(settings: type) -> str:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration file, for editors."""
-    sys.stdout.buffer.write(orjson.dumps(json_schema(catalogue()), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.write(
+        orjson.dumps(json_schema(catalogue()), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    )
 
 
 def _version(wanted: bool) -> None:

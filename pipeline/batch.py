@@ -15,7 +15,8 @@ __all__ = ["Batch", "Signal"]
 class Batch:
     """One serialized `Export…ServiceRequest`, immutable; who changes it makes a new one.
 
-    `payload` is clean OTLP: `wire.otlp.sanitize` has seen it, so it parses, its strings are UTF-8 and it holds no unknown field.
+    `payload` is clean OTLP: `wire.otlp.sanitize` has seen it, so it parses, its strings are UTF-8 and it holds no
+    unknown field.
     `items` counts spans, data points or log records.
     """
 
@@ -43,13 +44,17 @@ class Batch:
         return otlp.decode(self.signal, self.payload)
 
     def split(self, *, max_items: int = 0, max_bytes: int = 0) -> "Sequence[Batch]":
-        """The same items in order, in batches within both limits (0 = none); a single item over `max_bytes` stands alone."""
+        """The same items in order, in batches within both limits (0 = none); a single item over `max_bytes` stands
+        alone.
+        """
         parts = otlp.split(self.signal, self.payload, self.items, max_items, max_bytes)
         return [replace(self, payload=payload, items=items) for payload, items in parts]
 
     @staticmethod
     def join(batches: "Sequence[Batch]") -> "Batch":
-        """One batch of the items of many of the same signal, in order: protobuf joins repeated fields by concatenation."""
+        """One batch of the items of many of the same signal, in order: protobuf joins repeated fields by
+        concatenation.
+        """
         if len(batches) == 1:
             return batches[0]
         payload = b"".join(batch.payload for batch in batches)

@@ -1,4 +1,5 @@
-"""What a component is: the contracts between the machine and everything in receivers/, processors/, exporters/, connectors/, extensions/.
+"""What a component is: the contracts between the machine and everything in receivers/, processors/, exporters/,
+connectors/, extensions/.
 
 Start reading here. A running pipeline:
 
@@ -6,8 +7,9 @@ Start reading here. A running pipeline:
                                     │                                    └─► queue ─► sender ─► exporter ─► destination
                                     └── OK goes back when every queue has the batch; `Refused` or `Rejected` otherwise
 
-A component is a settings model (`build` makes the component) and a class. Receivers, exporters and extensions are async context
-managers: entered before data flows, left when it has stopped. Processors and connectors are plain objects without tasks.
+A component is a settings model (`build` makes the component) and a class. Receivers, exporters and extensions are
+async context managers: entered before data flows, left when it has stopped. Processors and connectors are plain
+objects without tasks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +56,8 @@ class Health(Protocol):
 class Context:
     """What a component gets from the machine: who it is, where it counts, where it logs.
 
-    `log` is bound to the component's id; nothing of a payload may be given to it. `deadline` says how long stopping may take.
+    `log` is bound to the component's id; nothing of a payload may be given to it. `deadline` says how long stopping
+    may take.
     """
 
     id: str
@@ -73,7 +76,6 @@ class Consumer(Protocol):
         Raises: `Refused` (nothing was taken, try later), `Rejected` (never).
         """
         ...
-
 
 
 class Receiver(AbstractAsyncContextManager[Any], Protocol):
@@ -108,7 +110,8 @@ class Extension(AbstractAsyncContextManager[Any], Protocol):
 class Request:
     """One request to a destination, encoded and ready to be sent as often as it takes.
 
-    `items` is what it carries, in the unit of the destination's own limits (spans, samples, log lines), for counting only.
+    `items` is what it carries, in the unit of the destination's own limits (spans, samples, log lines), for counting
+    only.
     """
 
     signal: Signal
@@ -120,7 +123,8 @@ class Request:
 
 
 class Exporter(AbstractAsyncContextManager[Any], Protocol):
-    """Turns batches into requests and judges the answers. Queueing, retries and counting are done around it, once for all.
+    """Turns batches into requests and judges the answers. Queueing, retries and counting are done around it, once for
+    all.
 
     `max_request_bytes` (0 = no limit) is the largest OTLP payload `requests` should be given at a time.
     """
@@ -130,14 +134,17 @@ class Exporter(AbstractAsyncContextManager[Any], Protocol):
     def requests(self, batch: Batch) -> Sequence[Request]:
         """The requests that carry a batch, in the order they must be sent. Pure computation; runs in a worker thread.
 
-        What the destination cannot take is left out and counted with `Telemetry.dropped`. Raises: `Rejected` for all of it.
+        What the destination cannot take is left out and counted with `Telemetry.dropped`. Raises: `Rejected` for all
+        of it.
         """
         ...
 
     async def send(self, request: Request) -> int:
-        """Send one request, once, within the exporter's own `timeout`; return how many of its items the destination rejected.
+        """Send one request, once, within the exporter's own `timeout`; return how many of its items the destination
+        rejected.
 
-        Raises: `Refused` (with the destination's hint, if any) where sending again may help, `TooLarge` or `Rejected` where not.
+        Raises: `Refused` (with the destination's hint, if any) where sending again may help, `TooLarge` or `Rejected`
+        where not.
         """
         ...
 
@@ -160,7 +167,9 @@ class ProcessorSettings(Settings):
         return frozenset(Signal)
 
     def merge(self) -> Merge | None:
-        """Only of `batch`: how each exporter downstream merges what waits. Such a processor stands last and is not built."""
+        """Only of `batch`: how each exporter downstream merges what waits. Such a processor stands last and is not
+        built.
+        """
         return None
 
     def build(self, context: Context) -> Processor:

@@ -1,7 +1,7 @@
 """What can go wrong with a batch, sorted by what the other side should do about it.
 
-`Refused` means try later, `Rejected` means never; anything else that is raised is a bug. Messages are whole sentences with numbers
-and without a byte of the payload: they reach clients, log lines and pages.
+`Refused` means try later, `Rejected` means never; anything else that is raised is a bug. Messages are whole sentences
+with numbers and without a byte of the payload: they reach clients, log lines and pages.
 """
 
 __all__ = ["Refused", "Rejected", "TooLarge", "Unsupported"]

@@ -1,6 +1,6 @@
 """From a configuration to components that are joined but not yet running.
 
-    receivers["otlp"] ──► Router(traces) ──► Pipeline(stages) ──► Destination(queue) ◄── Sender ──► exporters["jaeger"]
+receivers["otlp"] ──► Router(traces) ──► Pipeline(stages) ──► Destination(queue) ◄── Sender ──► exporters["jaeger"]
 """
 
 import asyncio
@@ -85,7 +85,8 @@ class _Builder:
     def _pipeline(self, name: str) -> Pipeline:
         """Built once for each name, whoever asks: receivers share a pipeline's processors."""
         if name not in self._pipelines:
-            self._pipelines[name] = Pipeline(list(self._stages(name)), [self._output(name, each) for each in self._service.pipelines[name].exporters])
+            outputs = [self._output(name, each) for each in self._service.pipelines[name].exporters]
+            self._pipelines[name] = Pipeline(list(self._stages(name)), outputs)
         return self._pipelines[name]
 
     def _stages(self, name: str) -> Iterator[Stage]:

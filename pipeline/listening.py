@@ -70,7 +70,7 @@ async def listen(app: web.Application, settings: ListeningSettings, deadline: De
     try:
         await _site(runner, settings).start()
         if settings.transport == "unix":
-            Path(settings.endpoint).chmod(0o600)
+            _restrict(settings.endpoint)
         yield Listening(_port(runner))
     finally:
         await runner.cleanup()
@@ -90,8 +90,14 @@ def _port(runner: web.AppRunner) -> int:
     return int(address[1]) if isinstance(address, tuple) else 0
 
 
+def _restrict(path: str) -> None:
+    Path(path).chmod(0o600)
+
+
 def remove_stale_socket(path: str) -> None:
-    """A socket left by a process that was killed would keep the next one from listening. Anything else at `path` is left alone."""
+    """A socket left by a process that was killed would keep the next one from listening. Anything else at `path` is
+    left alone.
+    """
     socket = Path(path)
     if socket.exists() and stat.S_ISSOCK(socket.stat().st_mode):
         socket.unlink()

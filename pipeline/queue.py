@@ -35,7 +35,8 @@ class QueueSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """How waiting batches become one, as the `batch` processor says: sent once `size` items wait or `timeout` has passed.
+    """How waiting batches become one, as the `batch` processor says: sent once `size` items wait or `timeout` has
+    passed.
 
     `max_size` (0 = none) is the most items of one batch; what is merged is cut to it when it is sent.
     """
@@ -176,7 +177,9 @@ class MemoryQueue:
             return None
 
     def _next_due(self, now: float) -> tuple[float, Signal | None]:
-        """When the next batch is to be sent, and of which signal: the one that has waited longest beyond its due time."""
+        """When the next batch is to be sent, and of which signal: the one that has waited longest beyond its due
+        time.
+        """
         due = [(self._due(signal, lane, now), signal) for signal, lane in self._lanes.items() if lane]
         return min(due, default=(0.0, None))
 
@@ -227,4 +230,5 @@ class MemoryQueue:
 
     def left(self) -> Mapping[Signal, int]:
         waiting = {signal: sum(batch.items for _, batch in lane) for signal, lane in self._lanes.items()}
-        return {signal: waiting[signal] + self._leased[signal] for signal in Signal if waiting[signal] + self._leased[signal]}
+        left = {signal: waiting[signal] + self._leased[signal] for signal in Signal}
+        return {signal: items for signal, items in left.items() if items}

@@ -1,4 +1,6 @@
-"""When a request that failed for now is sent again: exponential back-off with jitter, never sooner than the destination asked for."""
+"""When a request that failed for now is sent again: exponential back-off with jitter, never sooner than the
+destination asked for.
+"""
 
 import random
 from collections.abc import Callable
@@ -26,8 +28,12 @@ class RetrySettings(Settings):
     max_elapsed_time: Seconds = Field(default=300.0, ge=0)
     """Give up, drop and count after this long; 0 = never give up."""
 
-    def delay(self, attempt: int, hint_seconds: float | None, uniform: Callable[[float, float], float] = random.uniform) -> float:
-        """Seconds to wait after the failed attempt number `attempt` (from 0), at least the destination's `hint_seconds`."""
+    def delay(
+        self, attempt: int, hint_seconds: float | None, uniform: Callable[[float, float], float] = random.uniform
+    ) -> float:
+        """Seconds to wait after the failed attempt number `attempt` (from 0), at least the destination's
+        `hint_seconds`.
+        """
         interval = min(self.initial_interval * self.multiplier ** min(attempt, 100), self.max_interval)
         jitter = self.randomization_factor * interval
         return max(uniform(interval - jitter, interval + jitter), hint_seconds or 0.0)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from pipeline.batch import Batch, Signal
+from pipeline.batch import Batch
 from pipeline.component import Connector, Context, Processor
 from pipeline.errors import Refused, Rejected, TooLarge
 from pipeline.queue import Queue
@@ -90,7 +90,8 @@ def _process(stage: Stage, batch: Batch) -> Batch | None:
 class Router:
     """Where a receiver hands over its batches of one signal: `Consumer` in pipeline/component.py.
 
-    `processing` is shared by all routers: pipelines have processors in common, and a processor sees one batch at a time.
+    `processing` is shared by all routers: pipelines have processors in common, and a processor sees one batch at a
+    time.
     """
 
     def __init__(self, pipelines: Sequence[Pipeline], processing: asyncio.Lock) -> None:

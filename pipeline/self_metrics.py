@@ -1,4 +1,6 @@
-"""The page with the daemon's own metrics: `/metrics` for Prometheus, `/metrics/summary` as JSON for people and scripts."""
+"""The page with the daemon's own metrics: `/metrics` for Prometheus, `/metrics/summary` as JSON for people and
+scripts.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,9 +18,7 @@ __all__ = ["serve_self_metrics", "summary"]
 
 
 @asynccontextmanager
-async def serve_self_metrics(
-    telemetry: Telemetry, host: str, port: int, deadline: Deadline
-) -> AsyncIterator[int]:
+async def serve_self_metrics(telemetry: Telemetry, host: str, port: int, deadline: Deadline) -> AsyncIterator[int]:
     """Serve the page until left; gives the real port."""
 
     async def metrics(request: web.Request) -> web.Response:

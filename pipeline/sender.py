@@ -18,7 +18,8 @@ __all__ = ["Sender"]
 class Sender:
     """Runs one exporter: entered, it opens the exporter and starts `num_consumers` workers; left, it drains the queue.
 
-    `merges` says how large a batch may get. Draining ends at the deadline of the context; what is left then is counted and logged.
+    `merges` says how large a batch may get. Draining ends at the deadline of the context; what is left then is counted
+    and logged.
     """
 
     def __init__(

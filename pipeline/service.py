@@ -20,7 +20,8 @@ __all__ = ["Service"]
 
 
 class Service:
-    """One running configuration. Entered: everything runs. Left: receivers stop, queues drain, exporters close, within one deadline.
+    """One running configuration. Entered: everything runs. Left: receivers stop, queues drain, exporters close, within
+    one deadline.
 
     Raises on entering: `OSError` for an address or a file that cannot be used.
     """

@@ -1,4 +1,5 @@
-"""What the daemon says about itself in numbers: the Collector's metric names, so that its dashboards work, and `telescrub_*`.
+"""What the daemon says about itself in numbers: the Collector's metric names, so that its dashboards work, and
+`telescrub_*`.
 
 Label values come from the configuration and from the code, never from data.
 """
@@ -58,9 +59,15 @@ class Telemetry:
         self._gauges = _Gauges(self.registry)
         self._receiver = self._per_signal("receiver", ("accepted", "refused", "failed"), ("receiver", "transport"))
         self._exporter = self._per_signal("exporter", ("sent", "send_failed", "enqueue_failed"), ("exporter",))
-        names = ("incoming_items", "outgoing_items")
-        labels = ("processor", "otel_signal")
-        self._processor = {name: _PlainCounter(self.registry, f"otelcol_processor_{name}", f"Items, {name}.", labels) for name in names}
+        self._processor = {
+            way: _PlainCounter(
+                self.registry,
+                f"otelcol_processor_{way}_items",
+                f"Number of items {way}, by processor.",
+                ("processor", "otel_signal"),
+            )
+            for way in ("incoming", "outgoing")
+        }
         self._dropped = Counter(
             "telescrub_dropped_items",
             "Items that were dropped, by the component that did it and the reason.",
@@ -99,8 +106,8 @@ class Telemetry:
 
     def processed(self, processor: str, signal: Signal, incoming: int, outgoing: int) -> None:
         """Items that went into a processor and came out of it."""
-        self._processor["incoming_items"].add(incoming, processor, signal.value)
-        self._processor["outgoing_items"].add(outgoing, processor, signal.value)
+        self._processor["incoming"].add(incoming, processor, signal.value)
+        self._processor["outgoing"].add(outgoing, processor, signal.value)
 
     def sent(self, exporter: str, signal: Signal, items: int) -> None:
         """Items a destination took."""
@@ -123,6 +130,6 @@ class Telemetry:
         self._redactions.labels(rule, signal.value, action).inc(count)
 
     def queue(self, exporter: str, size: Callable[[], float], capacity: float) -> None:
-        """Show an exporter's queue."""
-        self._gauges.set("otelcol_exporter_queue_size", "Waiting in the queue, in the unit of its sizer.", exporter, size)
-        self._gauges.set("otelcol_exporter_queue_capacity", "Most that may wait in the queue.", exporter, lambda: capacity)
+        """Show an exporter's queue, in the unit of its sizer."""
+        self._gauges.set("otelcol_exporter_queue_size", "How much waits in the queue.", exporter, size)
+        self._gauges.set("otelcol_exporter_queue_capacity", "How much may wait at most.", exporter, lambda: capacity)

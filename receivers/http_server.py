@@ -27,8 +27,8 @@ class HttpServerSettings(ListeningSettings):
 async def read_body(request: web.Request, max_bytes: int) -> bytes:
     """The whole body, decompressed as its Content-Encoding says (gzip, deflate, zstd).
 
-    Raises: `TooLarge` as soon as either the bytes sent or the bytes they become are more than `max_bytes`; `Rejected` for an
-    unknown encoding or data that is not in the encoding it claims.
+    Raises: `TooLarge` as soon as either the bytes sent or the bytes they become are more than `max_bytes`; `Rejected`
+    for an unknown encoding or data that is not in the encoding it claims.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
     if encoding not in (*ENCODINGS, "identity"):

@@ -51,8 +51,12 @@ class Otlp:
     """Both servers as one receiver."""
 
     def __init__(self, protocols: ProtocolSettings, context: Context, consumers: Mapping[Signal, Consumer]) -> None:
-        self.grpc = protocols.grpc and OtlpGrpcServer(protocols.grpc, Intake(context, "grpc", consumers))
-        self.http = protocols.http and OtlpHttpServer(protocols.http, Intake(context, "http", consumers))
+        self.grpc: OtlpGrpcServer | None = None
+        self.http: OtlpHttpServer | None = None
+        if protocols.grpc is not None:
+            self.grpc = OtlpGrpcServer(protocols.grpc, Intake(context, "grpc", consumers))
+        if protocols.http is not None:
+            self.http = OtlpHttpServer(protocols.http, Intake(context, "http", consumers))
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

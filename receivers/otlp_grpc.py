@@ -9,8 +9,8 @@ from pydantic import Field
 
 from config.tls import ServerTls
 from pipeline.batch import Batch, Signal
-from receivers.intake import Intake
 from pipeline.listening import Address, ListeningSettings, parse_address, remove_stale_socket
+from receivers.intake import Intake
 from receivers.status import answer_to
 
 __all__ = ["METHODS", "OtlpGrpcServer", "OtlpGrpcSettings"]

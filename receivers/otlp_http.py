@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+import orjson
 from aiohttp import web
 from google.protobuf.json_format import MessageToDict
 from pydantic import Field
-import orjson
 
 from config.settings import Settings
 from pipeline.batch import Batch, Signal
@@ -31,7 +31,7 @@ class CorsSettings(Settings):
 
     allowed_origins: list[str] = Field(min_length=1)
     """Origins such as `https://app.example.org`; `*` stands for any characters."""
-    allowed_headers: list[str] = []
+    allowed_headers: list[str] = Field(default_factory=list)
     """Request headers allowed beside those every page may send and Content-Type; `*` allows all."""
     max_age: int = Field(default=7200, ge=0)
     """Seconds a browser may remember the answer to its preflight request."""
@@ -126,7 +126,9 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def _cors(settings: CorsSettings | None):  # type: ignore[no-untyped-def]
-    """Middleware that answers preflight requests and marks answers for allowed origins (Fetch standard, CORS protocol)."""
+    """Middleware that answers preflight requests and marks answers for allowed origins (Fetch standard, CORS
+    protocol).
+    """
 
     @web.middleware
     async def middleware(request: web.Request, handler: _Handler) -> web.StreamResponse:

@@ -1,4 +1,6 @@
-"""How an error is answered: the one mapping from what went wrong to a gRPC code and an HTTP status (protocols: OTLP 1.11, Failures)."""
+"""How an error is answered: the one mapping from what went wrong to a gRPC code and an HTTP status (protocols: OTLP
+1.11, Failures).
+"""
 
 from dataclasses import dataclass
 
@@ -37,7 +39,9 @@ class Answer:
         return RetryInfo(retry_delay=delay)
 
     def trailers(self) -> tuple[tuple[str, bytes], ...]:
-        """gRPC trailers. Both are needed: Go clients read the details, the Python SDK reads the bare RetryInfo alone."""
+        """gRPC trailers. Both are needed: Go clients read the details, the Python SDK reads the bare RetryInfo
+        alone.
+        """
         details = (("grpc-status-details-bin", self.status().SerializeToString()),)
         if self.retry_after_seconds is None:
             return details
@@ -45,7 +49,9 @@ class Answer:
 
 
 def answer_to(error: Exception) -> Answer:
-    """The answer to what `Consumer.consume`, or the reading of a request, raised. Anything unknown is our own fault: INTERNAL."""
+    """The answer to what `Consumer.consume`, or the reading of a request, raised. Anything unknown is our own fault:
+    INTERNAL.
+    """
     match error:
         case Refused():
             return Answer(grpc.StatusCode.UNAVAILABLE, 503, str(error), error.retry_after_seconds)

@@ -32,7 +32,9 @@ def decompress(encoding: str, data: bytes, max_bytes: int) -> bytes:
 
 
 _ZSTD_PIECE_BYTES = 1024
-"""Fed in pieces, because the stream has no limit of its own for its output: a piece of this size makes 32 MiB at the very most."""
+"""Fed in pieces, because the stream has no limit of its own for its output: a piece of this size makes 32 MiB at the
+very most.
+"""
 
 
 def _zstd(data: bytes, max_bytes: int) -> bytes:
@@ -53,7 +55,9 @@ def _zstd(data: bytes, max_bytes: int) -> bytes:
 
 
 def _zlib(encoding: str, data: bytes, max_bytes: int) -> bytes:
-    """gzip, of several members too (RFC 1952 §2.2); deflate with the zlib wrapper or, as some clients send it, without."""
+    """gzip, of several members too (RFC 1952 §2.2); deflate with the zlib wrapper or, as some clients send it,
+    without.
+    """
     if encoding == "gzip":
         bits = zlib.MAX_WBITS | 16
     else:

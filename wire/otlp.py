@@ -1,6 +1,6 @@
 """OTLP payloads as bytes: cleaning what came in, decoding, splitting, and replacing parts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -14,10 +14,12 @@ __all__ = ["COMPILED", "Malformed", "count", "decode", "sanitize", "splice", "sp
 
 
 def sanitize(signal: Signal, payload: bytes) -> tuple[bytes, int]:
-    """The payload, verified and without unknown fields, and how many items it holds. Bytes that need no change come back as they are.
+    """The payload, verified and without unknown fields, and how many items it holds. Bytes that need no change come
+    back as they are.
 
-    Ids have their length or are empty, strings are UTF-8, singular fields occur once and keys come before their values: who walks
-    the bytes afterwards may rely on it. Anything in an unusual form is rewritten by the protobuf library.
+    Ids have their length or are empty, strings are UTF-8, singular fields occur once and keys come before their
+    values: who walks the bytes afterwards may rely on it. Anything in an unusual form is rewritten by the protobuf
+    library.
     Raises: `Malformed`.
     """
     try:
@@ -29,7 +31,7 @@ def sanitize(signal: Signal, payload: bytes) -> tuple[bytes, int]:
 
 def _canonical(signal: Signal, payload: bytes) -> bytes:
     message = decode(signal, payload)
-    message.DiscardUnknownFields()  # type: ignore[attr-defined]
+    message.DiscardUnknownFields()
     _clear_string_indices(message)
     return message.SerializeToString()
 
@@ -85,11 +87,18 @@ _HOLDS_ITEMS = {
     number: {
         field.number
         for field in message.fields
-        if field.message_type is not None
-        and (field.message_type.name.startswith(("Resource", "Scope")) or field.name in {"spans", "log_records", "metrics"})
-        and field.name != "resource"
-        or field.name in {"data_points", "gauge", "sum", "histogram", "exponential_histogram", "summary"}
-        and field.message_type is not None
+        if (
+            field.message_type is not None
+            and (
+                field.message_type.name.startswith(("Resource", "Scope"))
+                or field.name in {"spans", "log_records", "metrics"}
+            )
+            and field.name != "resource"
+        )
+        or (
+            field.name in {"data_points", "gauge", "sum", "histogram", "exponential_histogram", "summary"}
+            and field.message_type is not None
+        )
     }
     for number, message in enumerate(schema.MESSAGES)
 }
@@ -137,18 +146,17 @@ def _items(payload: bytes, message: int, start: int, end: int, envelopes: tuple[
 
 def _header(payload: bytes, message: int, start: int, end: int) -> bytes:
     """What an envelope holds beside items, such as resource, schema_url, name and unit."""
-    holds = _HOLDS_ITEMS[message]
-    return b"".join(payload[begin:stop] for number, begin, _, stop in _fields(payload, start, end) if number not in holds)
+    fields = _fields(payload, start, end)
+    return b"".join(payload[begin:stop] for number, begin, _, stop in fields if number not in _HOLDS_ITEMS[message])
 
 
-def _assemble(items: Iterable[_Item], level: int) -> bytes:
+def _assemble(items: Sequence[_Item], level: int) -> bytes:
     """The items within their envelopes from `level` inwards."""
+    if level == len(items[0].envelopes):
+        return b"".join(item.field for item in items)
     out = bytearray()
-    for envelope, group in groupby(items, key=lambda item: item.envelopes[level] if level < len(item.envelopes) else None):
-        if envelope is None:
-            out += b"".join(item.field for item in group)
-            continue
-        content = envelope.header + _assemble(group, level + 1)
+    for envelope, group in groupby(items, key=lambda item: item.envelopes[level]):
+        content = envelope.header + _assemble(list(group), level + 1)
         out += envelope.tag
         otlp_walk.write_varint(out, len(content))
         out += content
@@ -166,10 +174,13 @@ def _sizes(items: Iterable[_Item]) -> Iterator[tuple[_Item, int, int]]:
         yield item, len(item.field), around
 
 
-def split(signal: Signal, payload: bytes, items: int, max_items: int = 0, max_bytes: int = 0) -> list[tuple[bytes, int]]:
+def split(
+    signal: Signal, payload: bytes, items: int, max_items: int = 0, max_bytes: int = 0
+) -> list[tuple[bytes, int]]:
     """The items of a clean payload in order, in payloads within both limits (0 = none), each with its count.
 
-    Each part repeats the envelopes (resource, scope, metric) of its items. An item over `max_bytes` by itself makes a part by itself.
+    Each part repeats the envelopes (resource, scope, metric) of its items. An item over `max_bytes` by itself makes a
+    part by itself.
     """
     if (not max_items or items <= max_items) and (not max_bytes or len(payload) <= max_bytes):
         return [(payload, items)]

@@ -1,7 +1,8 @@
 # cython: boundscheck=False, wraparound=False, nonecheck=False, initializedcheck=False, cdivision=True
 """The kernels that walk OTLP bytes: one checks a payload that came in, one replaces parts of a payload.
 
-Written in Cython's pure-Python mode: compiled when the package is built, the same code uncompiled otherwise. Both follow the tables of
+Written in Cython's pure-Python mode: compiled when the package is built, the same code uncompiled otherwise. Both
+follow the tables of
 `wire.schema`. Lengths and tags are varints of at most five bytes, as in protobuf's own parser.
 """
 
@@ -149,9 +150,7 @@ class _Check(_Reader):
         return 0
 
     @cython.cfunc
-    def delimited(
-        self, entry: cython.int, kind: cython.int, end: cython.Py_ssize_t, depth: cython.int
-    ) -> cython.int:
+    def delimited(self, entry: cython.int, kind: cython.int, end: cython.Py_ssize_t, depth: cython.int) -> cython.int:
         """Check one length-delimited field."""
         stop: cython.Py_ssize_t = self.length(end)
         size: cython.Py_ssize_t = stop - self.at
@@ -186,8 +185,8 @@ class _Check(_Reader):
 
 def _place(entry: int) -> str:
     """`Span.trace_id`, from a place in the tables."""
-    field = schema.FIELDS[entry // schema.WIDTH, entry % schema.WIDTH]
-    return f"{field.containing_type.name}.{field.name}"
+    message = schema.MESSAGES[entry // schema.WIDTH]
+    return f"{message.name}.{schema.FIELDS[entry // schema.WIDTH, entry % schema.WIDTH].name}"
 
 
 def count_items(payload: bytes, root: int, max_depth: int = 100) -> int:
@@ -198,14 +197,14 @@ def count_items(payload: bytes, root: int, max_depth: int = 100) -> int:
     """
     check = _Check(payload, max_depth)
     check.message(root, len(payload), 1)
-    return check.items
+    return int(check.items)
 
 
 @cython.cclass
 class _Splice(_Reader):
     """Copies a payload with edits, mending the length of every field around an edit."""
 
-    edits: list
+    edits: list[tuple[int, int, bytes]]
     next: cython.Py_ssize_t
     edit_start: cython.Py_ssize_t
     edit_end: cython.Py_ssize_t
@@ -289,8 +288,9 @@ def write_varint(out: bytearray, value: int) -> None:
 def splice(payload: bytes, root: int, edits: list[tuple[int, int, bytes]]) -> bytes:
     """The payload with byte ranges replaced and the lengths around them mended.
 
-    `edits` are `(start, end, replacement)`, sorted and apart. Each covers the whole content of a text or bytes field, or one or more whole
-    fields of a message from the first one's tag to the last one's end (which an AnyValue's whole content is, too).
+    `edits` are `(start, end, replacement)`, sorted and apart. Each covers the whole content of a text or bytes field,
+    or one or more whole fields of a message from the first one's tag to the last one's end (which an AnyValue's whole
+    content is, too).
     Raises: `ValueError` if an edit covers neither.
     """
     walk = _Splice(payload, edits)

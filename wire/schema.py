@@ -1,7 +1,7 @@
 """OTLP's messages as flat tables that the kernels walk by, derived from the protobuf descriptors.
 
-A table is indexed by `message * WIDTH + field number`. What the descriptors do not name is UNKNOWN, and so are the string-table indices
-of profiles (`key_strindex`, `string_value_strindex`), which mean nothing in other signals.
+A table is indexed by `message * WIDTH + field number`. What the descriptors do not name is UNKNOWN, and so are the
+string-table indices of profiles (`key_strindex`, `string_value_strindex`), which mean nothing in other signals.
 """
 
 from collections import deque
@@ -15,12 +15,32 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from wire.signal import Signal
 
 __all__ = [
-    "BYTES", "CHILD", "FIELDS", "ITEM", "KEY_VALUE", "KIND", "MESSAGE", "MESSAGES", "NUMBER", "NUMBERS", "ROOT", "SLOT",
-    "SPAN_ID", "TEXT", "TRACE_ID", "TYPES", "UNKNOWN", "WIDTH", "WIRE", "ANY_VALUE",
-]  # fmt: skip
+    "ANY_VALUE",
+    "BYTES",
+    "CHILD",
+    "FIELDS",
+    "ITEM",
+    "KEY_VALUE",
+    "KIND",
+    "MESSAGE",
+    "MESSAGES",
+    "NUMBER",
+    "NUMBERS",
+    "ROOT",
+    "SLOT",
+    "SPAN_ID",
+    "TEXT",
+    "TRACE_ID",
+    "TYPES",
+    "UNKNOWN",
+    "WIDTH",
+    "WIRE",
+]
 
 UNKNOWN, NUMBER, NUMBERS, TEXT, BYTES, TRACE_ID, SPAN_ID, MESSAGE = range(8)
-"""Kinds of field: not in OTLP; one number; repeated numbers, packed or not; text; bytes; ids of 16 and 8 bytes; a message."""
+"""Kinds of field: not in OTLP; one number; repeated numbers, packed or not; text; bytes; ids of 16 and 8 bytes; a
+message.
+"""
 
 WIDTH = 32
 """More than the highest field number in OTLP."""
@@ -41,14 +61,19 @@ _WIRE_TYPES = {
     FieldDescriptor.TYPE_MESSAGE: _LENGTH,
 }
 _ITEM_NAMES = (
-    "Span", "LogRecord", "NumberDataPoint", "HistogramDataPoint", "ExponentialHistogramDataPoint", "SummaryDataPoint",
-)  # fmt: skip
+    "Span",
+    "LogRecord",
+    "NumberDataPoint",
+    "HistogramDataPoint",
+    "ExponentialHistogramDataPoint",
+    "SummaryDataPoint",
+)
 
 
 def _reachable() -> list[Descriptor]:
     """Every message of the three signals, outermost first; its place in the list is its number."""
     found: list[Descriptor] = []
-    waiting = deque(kind.DESCRIPTOR for kind in TYPES.values())
+    waiting: deque[Descriptor] = deque([kind.DESCRIPTOR for kind in TYPES.values()])  # type: ignore[misc]
     while waiting:
         message = waiting.popleft()
         if message not in found:
@@ -60,7 +85,9 @@ def _reachable() -> list[Descriptor]:
 MESSAGES = _reachable()
 """The descriptor of each message number."""
 
-ROOT = {signal: MESSAGES.index(kind.DESCRIPTOR) for signal, kind in TYPES.items()}
+_MESSAGE_NUMBERS = {message.full_name: number for number, message in enumerate(MESSAGES)}
+
+ROOT = {signal: _MESSAGE_NUMBERS[kind.DESCRIPTOR.full_name] for signal, kind in TYPES.items()}
 KEY_VALUE = next(number for number, message in enumerate(MESSAGES) if message.name == "KeyValue")
 ANY_VALUE = next(number for number, message in enumerate(MESSAGES) if message.name == "AnyValue")
 
@@ -102,7 +129,7 @@ for (_message, _number), _field in FIELDS.items():
     _wires[_at] = _WIRE_TYPES.get(_field.type, _VARINT)
     _slots[_at] = _slot(_field)
     if _field.message_type is not None:
-        _children[_at] = MESSAGES.index(_field.message_type)
+        _children[_at] = _MESSAGE_NUMBERS[_field.message_type.full_name]
 
 KIND = bytes(_kinds)
 """What a field is: UNKNOWN … MESSAGE."""

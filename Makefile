@@ -1,0 +1,43 @@
+# Two commands do everything on a machine with Python 3.11+ and make: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: run test unit lint end-to-end backends clean
+
+run: $(VENV)/installed  ## start the daemon on the built-in configuration
+	$(BIN)/telescrub run
+
+test: lint unit  ## what has to pass before every commit
+
+lint: $(VENV)/installed-for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(VENV)/installed-for-tests  ## the unit suite; the kernels of wire/ compiled, then uncompiled
+	$(PYTEST) -m "not end_to_end"
+	TELESCRUB_UNCOMPILED=1 $(PYTEST) -m "not end_to_end" tests/wire tests/processors
+
+backends: $(VENV)/installed-for-tests  ## build the real Prometheus, Jaeger, Loki … into ~/.cache/telescrub (first time: tens of minutes)
+	$(BIN)/python -m tests.backends.install
+
+end-to-end: $(VENV)/installed-for-tests  ## against the real programs; those that are missing are skipped, saying how to get them
+	$(PYTEST) -m end_to_end
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+KERNELS := $(wildcard wire/*.py)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml setup.py $(KERNELS)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-for-tests: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info wire/*.so wire/*.c
