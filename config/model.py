@@ -1,0 +1,193 @@
+"""The whole configuration, typed: components by id, and the service section that joins them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from config.errors import Problem
+from config.sentences import unknown
+from config.settings import Seconds, Settings
+from wire.signal import Signal
+
+__all__ = ["Config", "LogsSettings", "MetricsSettings", "PipelineSettings", "Service", "TelemetrySettings", "signal_of"]
+
+_PIPELINE_KEY = f"^({'|'.join(Signal)})(/.+)?$"
+
+
+def signal_of(pipeline: str) -> Signal:
+    """What a pipeline carries, by its key: `traces`, `traces/clinic`. Raises: `ValueError` for anything else."""
+    signal, slash, name = pipeline.partition("/")
+    if signal not in set(Signal):
+        raise ValueError(unknown("signal", signal, [each.value for each in Signal]))
+    if slash and not name:
+        raise ValueError("a name is missing after the /")
+    return Signal(signal)
+
+
+def _pipeline_key(key: str) -> str:
+    signal_of(key)
+    return key
+
+
+class PipelineSettings(Settings):
+    """One way of one signal from receivers through processors, in this order, to every one of the exporters."""
+
+    receivers: list[str] = Field(min_length=1)
+    """Ids under `receivers` or `connectors`: where the data comes from."""
+    processors: list[str] = Field(default_factory=list)
+    """Ids under `processors`, in the order in which they work."""
+    exporters: list[str] = Field(min_length=1)
+    """Ids under `exporters` or `connectors`: every one gets everything."""
+    redaction: Literal["none"] | None = None
+    """`none` allows this pipeline to have no redaction; it then needs a `redaction_reason`."""
+    redaction_reason: str = ""
+    """Why this pipeline needs no redaction, for those who audit it."""
+
+    @model_validator(mode="after")
+    def _has_a_reason(self) -> "PipelineSettings":
+        if self.redaction == "none" and not self.redaction_reason.strip():
+            raise ValueError("redaction: none needs a redaction_reason, a sentence for those who audit this pipeline")
+        if self.redaction is None and self.redaction_reason:
+            raise ValueError("redaction_reason is for redaction: none; remove it, or add that")
+        return self
+
+
+class PrometheusReader(Settings):
+    """Where the Collector's Prometheus reader listens."""
+
+    host: str = "localhost"
+    """The name or address to listen on."""
+    port: int = Field(default=8888, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one."""
+
+
+class PullExporter(Settings):
+    """The Collector's choice of pull exporters; Prometheus is the only one."""
+
+    prometheus: PrometheusReader
+    """The endpoint for Prometheus."""
+
+
+class PullReader(Settings):
+    """A reader that is asked for the metrics."""
+
+    exporter: PullExporter
+    """How it answers."""
+
+
+class Reader(Settings):
+    """One of the Collector's metric readers."""
+
+    pull: PullReader
+    """The only sort there is here; metrics are not pushed."""
+
+
+def _address(value: str) -> str:
+    _split(value)
+    return value
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("this is not an address; write host:port, such as localhost:8888")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+class MetricsSettings(Settings):
+    """The daemon's metrics about itself. Their place is `host` and `port`, or `address`, or one of `readers`."""
+
+    level: Literal["none", "basic", "normal", "detailed"] = "normal"
+    """`none` switches the endpoint off; the other levels of the Collector all mean the same here."""
+    host: str = "localhost"
+    """The name or address to listen on: only this machine, because the endpoint has no authentication."""
+    port: int = Field(default=8888, ge=0, le=65535)
+    """The port to listen on, the Collector's; 0 takes a free one."""
+    address: Annotated[str, AfterValidator(_address)] | None = None
+    """`host:port` in one, as older versions of the Collector want it."""
+    readers: list[Reader] | None = Field(default=None, max_length=1)
+    """The Collector's form: one pull reader with a Prometheus exporter; an empty list switches the endpoint off."""
+
+    @model_validator(mode="after")
+    def _says_it_once(self) -> "MetricsSettings":
+        given = self.model_fields_set
+        if len([each for each in ({"host", "port"}, {"address"}, {"readers"}) if each & given]) > 1:
+            raise ValueError("the endpoint is given twice; use host and port, or address, or readers")
+        return self
+
+    @property
+    def listen(self) -> tuple[str, int] | None:
+        """Host (empty: every address of the machine) and port of the endpoint; None if it is off."""
+        if self.level == "none" or self.readers == []:
+            return None
+        if self.address is not None:
+            return _split(self.address)
+        place = self.readers[0].pull.exporter.prometheus if self.readers else self
+        return place.host, place.port
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+_LEVELS = ("debug", "info", "warn", "error")
+_LEVEL_SCHEMA = {"enum": [*_LEVELS, *(level.upper() for level in _LEVELS)]}
+
+
+class LogsSettings(Settings):
+    """The daemon's own log."""
+
+    level: Annotated[
+        Literal["debug", "info", "warn", "error"], BeforeValidator(_lower), WithJsonSchema(_LEVEL_SCHEMA)
+    ] = "info"
+    """The least important lines that are written; upper case is taken too."""
+    encoding: Literal["console", "json"] = "console"
+    """Lines for people, or one JSON object a line."""
+
+
+class TelemetrySettings(Settings):
+    """What the daemon says about itself."""
+
+    metrics: MetricsSettings = MetricsSettings()
+    """The endpoint with its metrics."""
+    logs: LogsSettings = LogsSettings()
+    """Its log."""
+
+
+def _pipelines_by_signal(schema: dict[str, Any]) -> None:
+    schema["patternProperties"] = {_PIPELINE_KEY: schema.pop("additionalProperties")}
+    schema["additionalProperties"] = False
+    schema.pop("propertyNames", None)
+
+
+class Service(Settings):
+    """What runs: which components are joined to pipelines, and how the daemon itself behaves."""
+
+    pipelines: dict[Annotated[str, AfterValidator(_pipeline_key)], PipelineSettings] = Field(
+        min_length=1, json_schema_extra=_pipelines_by_signal
+    )
+    """The pipelines; a key is a signal (`traces`, `metrics`, `logs`) or `signal/name`."""
+    extensions: list[str] = Field(default_factory=list)
+    """Ids under `extensions`: what runs beside the pipelines."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Logs and metrics of the daemon itself."""
+    shutdown_timeout: Seconds = Field(default=30.0, gt=0)
+    """The one deadline for stopping; what is left by then is counted in the log. Kubernetes, too, waits 30 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A valid configuration. Components are by id (`otlp`, `otlp/clinic`), as the operator wrote it.
+
+    `warnings` are problems that do not keep it from running.
+    """
+
+    receivers: Mapping[str, Settings]
+    processors: Mapping[str, Settings]
+    exporters: Mapping[str, Settings]
+    connectors: Mapping[str, Settings]
+    extensions: Mapping[str, Settings]
+    service: Service
+    warnings: tuple[Problem, ...] = ()

@@ -1,0 +1,163 @@
+"""Whether the parts of a configuration fit together: pipelines name what exists and carry what it supports."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from config.catalogue import KINDS, Kind
+from config.errors import Problem
+from config.model import signal_of
+from config.nodes import List, Map, Node, Scalar, Steps, problem_at
+from config.sentences import nearest
+from config.settings import Settings
+from wire.signal import Signal
+
+__all__ = ["Defined", "check_wiring", "unused"]
+
+_ROLES: tuple[Kind, ...] = ("receivers", "processors", "exporters")
+Defined = Mapping[Kind, Mapping[str, tuple[Node, Settings | None]]]
+"""Of each kind every component id in the file: its node, and its settings if they are valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One id in a list of the service section; `signal` and `pipeline` are None for extensions."""
+
+    kind: Kind
+    id: str
+    node: Scalar
+    path: Steps
+    signal: Signal | None = None
+    pipeline: str | None = None
+
+    def problem(self, sentence: str) -> Problem:
+        return problem_at(self.node, self.path, sentence)
+
+    @property
+    def noun(self) -> str:
+        return f"{self.kind.removesuffix('s')} '{self.node.shown}'"
+
+
+def check_wiring(service: Node, defined: Defined) -> Iterator[Problem]:
+    """Everything wrong with what the service section refers to."""
+    uses = list(_uses(service))
+    for use in uses:
+        if _definition(use, defined) is None:
+            yield use.problem(_undefined(use, defined))
+    yield from _repeated(uses)
+    yield from _unsupported(uses, defined)
+    yield from _one_ended(uses, defined)
+    yield from _circular(uses, defined)
+    yield from _ambiguous(defined)
+
+
+def unused(service: Node, defined: Defined) -> Iterator[Problem]:
+    """Components that no pipeline uses and extensions that are not switched on: worth a warning."""
+    used = {(kind, use.id) for use in _uses(service) for kind in _kinds(use)}
+    for kind in KINDS:
+        where = "service::extensions does not name it" if kind == "extensions" else "no pipeline uses it"
+        for component_id, (node, _) in defined[kind].items():
+            if (kind, component_id) not in used:
+                yield problem_at(node, (kind, component_id), f"this is defined, but {where}", at_key=True)
+
+
+def _uses(service: Node) -> Iterator[_Use]:
+    """Every reference, also in a service section that has other problems."""
+    for path, node in _items(service, "extensions"):
+        yield _Use("extensions", node.text, node, ("service", *path))
+    pipelines = service.entries.get("pipelines") if isinstance(service, Map) else None
+    for name, pipeline in pipelines.entries.items() if isinstance(pipelines, Map) else ():
+        for kind in _ROLES:
+            for path, node in _items(pipeline, kind):
+                yield _Use(kind, node.text, node, ("service", "pipelines", name, *path), _signal(name), name)
+
+
+def _items(node: Node, key: str) -> Iterator[tuple[Steps, Scalar]]:
+    """The ids in the list under a key of a map, with the steps to them; what is no list of ids is told elsewhere."""
+    items = node.entries.get(key) if isinstance(node, Map) else None
+    for index, item in enumerate(items.items if isinstance(items, List) else ()):
+        if isinstance(item, Scalar) and item.value is not None and not item.broken:
+            yield (key, index), item
+
+
+def _signal(pipeline: str) -> Signal | None:
+    try:
+        return signal_of(pipeline)
+    except ValueError:
+        return None
+
+
+def _kinds(use: _Use) -> tuple[Kind, ...]:
+    return (use.kind, "connectors") if use.kind in ("receivers", "exporters") else (use.kind,)
+
+
+def _definition(use: _Use, defined: Defined) -> tuple[Node, Settings | None] | None:
+    return next((defined[kind][use.id] for kind in _kinds(use) if use.id in defined[kind]), None)
+
+
+def _undefined(use: _Use, defined: Defined) -> str:
+    ids = sorted(each for kind in _kinds(use) for each in defined[kind])
+    near = "" if use.node.referenced else nearest(use.id, ids)
+    known = f"defined: {', '.join(ids)}" if ids else "none is defined"
+    return (
+        f"the {use.noun} is not defined under {' or '.join(_kinds(use))}; {near}{known.capitalize() if near else known}"
+    )
+
+
+def _repeated(uses: list[_Use]) -> Iterator[Problem]:
+    seen: set[tuple[str | None, Kind, str]] = set()
+    for use in uses:
+        if (use.pipeline, use.kind, use.id) in seen:
+            yield use.problem(f"the {use.noun} stands in this list twice; remove one")
+        seen.add((use.pipeline, use.kind, use.id))
+
+
+def _unsupported(uses: list[_Use], defined: Defined) -> Iterator[Problem]:
+    for use in uses:
+        settings = (_definition(use, defined) or (None, None))[1]
+        signals: Callable[[], frozenset[Signal]] | None = getattr(settings, "signals", None)
+        if use.signal is None or signals is None or use.signal in signals():
+            continue
+        able = " and ".join(sorted(signals())) or "nothing"
+        yield use.problem(f"the {use.noun} handles {able}, and this pipeline carries {use.signal}")
+
+
+def _ends(uses: list[_Use], defined: Defined) -> list[_Use]:
+    """Where pipelines refer to connectors."""
+    return [use for use in uses if "connectors" in _kinds(use) and use.id in defined["connectors"]]
+
+
+def _one_ended(uses: list[_Use], defined: Defined) -> Iterator[Problem]:
+    """Connectors that only take in or only give out."""
+    ends = _ends(uses, defined)
+    kinds = {use.id: {other.kind for other in ends if other.id == use.id} for use in ends}
+    for use in ends:
+        if len(kinds[use.id]) == 1:
+            other = "receivers" if use.kind == "exporters" else "exporters"
+            sentence = f"the connector '{use.node.shown}' must also stand among the {other} of another pipeline"
+            yield use.problem(sentence)
+
+
+def _circular(uses: list[_Use], defined: Defined) -> Iterator[Problem]:
+    """Connectors through which a pipeline would get its own data again."""
+    ends = _ends(uses, defined)
+    taking = [use for use in ends if use.kind == "receivers"]
+    before: dict[str, set[str]] = {}
+    for use in taking:
+        giving = {other.pipeline for other in ends if other.id == use.id and other.kind == "exporters"}
+        before.setdefault(str(use.pipeline), set()).update(map(str, giving))
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        use = next(use for use in taking if use.pipeline in circle)
+        yield use.problem(f"data would go round in circles: {' → '.join(circle)}; take a connector out")
+
+
+def _ambiguous(defined: Defined) -> Iterator[Problem]:
+    """Ids that a pipeline's list could mean in two ways."""
+    for component_id, (node, _) in defined["connectors"].items():
+        for kind in _ROLES:
+            if component_id in defined[kind] and kind != "processors":
+                sentence = f"this id is also defined under {kind}; rename one of them, such as {component_id}/2"
+                yield problem_at(node, ("connectors", component_id), sentence, at_key=True)

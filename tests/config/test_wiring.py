@@ -1,0 +1,128 @@
+"""Whether components and pipelines fit together."""
+
+import pytest
+
+from config.errors import ConfigError
+from config.load import Source, load
+from tests.config.models import CATALOGUE
+
+COMPONENTS = """\
+receivers: {otlp: {protocols: }}
+processors: {scrub: }
+exporters: {file: , loki: {endpoint: x}}
+connectors: {count: , count/2: }
+extensions: {health_check: }
+service:
+  pipelines:
+"""
+
+
+def problems(pipelines: str, **environment: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load([Source("a.yaml", COMPONENTS + pipelines)], CATALOGUE, environment)
+    return str(caught.value).split("\n")
+
+
+def warnings(pipelines: str) -> list[str]:
+    return [str(each) for each in load([Source("a.yaml", COMPONENTS + pipelines)], CATALOGUE, {}).warnings]
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "problem"),
+    [
+        (
+            "    traces: {receivers: [otpl], exporters: [file]}",
+            "a.yaml:8:26: service::pipelines::traces::receivers::0: the receiver 'otpl' is not defined "
+            "under receivers or connectors; did you mean 'otlp'? Defined: count, count/2, otlp",
+        ),
+        (
+            "    traces: {receivers: [otlp], processors: [batch], exporters: [file]}",
+            "a.yaml:8:46: service::pipelines::traces::processors::0: the processor 'batch' is not defined "
+            "under processors; defined: scrub",
+        ),
+        (
+            "    traces: {receivers: [otlp], processors: [scrub, scrub], exporters: [file]}",
+            "a.yaml:8:53: service::pipelines::traces::processors::1: the processor 'scrub' stands in this list twice; "
+            "remove one",
+        ),
+        (
+            "    traces: {receivers: [otlp], exporters: [file, loki]}",
+            "a.yaml:8:51: service::pipelines::traces::exporters::1: the exporter 'loki' handles logs, "
+            "and this pipeline carries traces",
+        ),
+        (
+            "    traces: {receivers: [otlp], exporters: [count]}",
+            "a.yaml:8:45: service::pipelines::traces::exporters::0: the connector 'count' must also stand "
+            "among the receivers of another pipeline",
+        ),
+        (
+            "    traces: {receivers: [count], exporters: [file]}",
+            "a.yaml:8:26: service::pipelines::traces::receivers::0: the connector 'count' must also stand "
+            "among the exporters of another pipeline",
+        ),
+        (
+            "    traces: {receivers: [otlp], exporters: [file]}\n  extensions: [health]",
+            "a.yaml:9:16: service::extensions::0: the extension 'health' is not defined under extensions; "
+            "did you mean 'health_check'? Defined: health_check",
+        ),
+    ],
+)
+def test_wrong_references(pipelines: str, problem: str) -> None:
+    """A pipeline can only name what exists and carries its signal, once."""
+    assert problems(pipelines) == [problem]
+
+
+def test_circles() -> None:
+    """A pipeline cannot get its own data again."""
+    text = """\
+    traces: {receivers: [otlp, count/2], exporters: [count]}
+    logs: {receivers: [count], exporters: [count/2, file]}
+"""
+    (problem,) = problems(text)
+    assert problem.startswith("a.yaml:8:32: service::pipelines::traces::receivers::1: data would go round in circles: ")
+
+
+def test_connectors() -> None:
+    """A connector that ends one pipeline and begins another is right."""
+    text = """\
+    traces: {receivers: [otlp], processors: [scrub], exporters: [count]}
+    logs: {receivers: [count], exporters: [file, loki]}
+"""
+    assert warnings(text) == [
+        "a.yaml:4:23: connectors::count/2: this is defined, but no pipeline uses it",
+        "a.yaml:5:14: extensions::health_check: this is defined, but service::extensions does not name it",
+    ]
+
+
+def test_two_kinds_with_one_id() -> None:
+    """An id that is a connector and a receiver could mean either."""
+    other = Source("b.yaml", "connectors: {otlp: }")
+    catalogue = type(CATALOGUE)(
+        **{**vars(CATALOGUE), "connectors": {**CATALOGUE.connectors, "otlp": CATALOGUE.connectors["count"]}}
+    )
+    source = Source("a.yaml", COMPONENTS + "    traces: {receivers: [otlp], exporters: [file]}")
+    with pytest.raises(ConfigError) as caught:
+        load([source, other], catalogue, {})
+    assert (
+        "b.yaml:1:14: connectors::otlp: this id is also defined under receivers; rename one of them, such as otlp/2"
+        in str(caught.value)
+    )
+
+
+def test_unused_in_part() -> None:
+    """Components that are not used are warned of, with the place of their definition."""
+    assert warnings("    traces: {receivers: [otlp], exporters: [file]}\n  extensions: [health_check]") == [
+        "a.yaml:2:14: processors::scrub: this is defined, but no pipeline uses it",
+        "a.yaml:3:21: exporters::loki: this is defined, but no pipeline uses it",
+        "a.yaml:4:14: connectors::count: this is defined, but no pipeline uses it",
+        "a.yaml:4:23: connectors::count/2: this is defined, but no pipeline uses it",
+    ]
+
+
+def test_hidden_ids() -> None:
+    """An id that came from the environment is shown as it was written."""
+    (problem,) = problems("    traces: {receivers: [otlp], exporters: ['${env:WHERE}']}", WHERE="files")
+    assert problem == (
+        "a.yaml:8:45: service::pipelines::traces::exporters::0: the exporter '${env:WHERE}' is not defined "
+        "under exporters or connectors; defined: count, count/2, file, loki"
+    )
