@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,8 +14,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from structlog.typing import EventDict
 
-from wire import otlp
+from wire import json_logs_record, json_logs_severity, json_logs_time, otlp
 from wire.json_logs import to_otlp
+from wire.json_logs_fields import Spelling
 from wire.signal import Signal
 
 RECEIVED = 1_795_241_900_000_000_000
@@ -785,3 +787,18 @@ def test_any_bytes(body: bytes) -> None:
     """Any bytes at all give clean OTLP."""
     logs = to_otlp(body, RECEIVED)
     assert otlp.sanitize(Signal.LOGS, logs.payload) == (logs.payload, logs.items)
+
+
+def test_documented_spellings() -> None:
+    """docs/json_logs.md names every key that is looked for."""
+    documented = (Path(__file__).parents[2] / "docs" / "json_logs.md").read_text()
+    tables: list[tuple[Spelling[Any], ...]] = [
+        json_logs_time._TIME,
+        json_logs_severity._SPELLED,
+        json_logs_severity._NUMBERED,
+        json_logs_record._MESSAGE,
+        *json_logs_record._EXCEPTION.values(),
+        *json_logs_record._RESOURCE.values(),
+    ]
+    names = [spelling.name for table in tables for spelling in table]
+    assert [name for name in names if f"`{name}`" not in documented] == []

@@ -66,6 +66,10 @@ def test_joined_requests(first: tuple[Signal, Message], second: tuple[Signal, Me
         assert otlp.sanitize(signal, joined) == (joined, items)
 
 
+def assert_malformed(signal: Signal, payload: bytes) -> None:
+    assert not accepts(signal, payload)
+
+
 def accepts(signal: Signal, payload: bytes) -> bool:
     try:
         schema.TYPES[signal].FromString(payload)
@@ -77,7 +81,7 @@ def accepts(signal: Signal, payload: bytes) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(messages(), st.data())
 def test_damaged_bytes(case: tuple[Signal, Message], data: st.DataObject) -> None:
-    """Whatever is done to a payload: what comes out clean parses, holds no unknown field, and says what the library reads."""
+    """Whatever is done to a payload: what comes out clean parses, has no unknown field, and says what the library reads."""
     signal, message = case
     payload = bytearray(message.SerializeToString())
     for _ in range(data.draw(st.integers(1, 3))):
@@ -87,7 +91,9 @@ def test_damaged_bytes(case: tuple[Signal, Message], data: st.DataObject) -> Non
     try:
         clean, items = otlp.sanitize(signal, damaged)
     except otlp.Malformed as error:
-        assert not accepts(signal, damaged) or "bytes; 16" in str(error) or "bytes; 8" in str(error)
+        # Ids of the wrong length are the one thing the library takes and we do not.
+        if " bytes; " not in str(error):
+            assert_malformed(signal, damaged)
         return
     read, expected = schema.TYPES[signal].FromString(clean), schema.TYPES[signal].FromString(damaged)
     expected.DiscardUnknownFields()
@@ -124,7 +130,9 @@ def test_string_indices_are_removed() -> None:
     attribute.key_strindex = 7
     attribute.value.string_value_strindex = 9
     clean, _ = otlp.sanitize(Signal.TRACES, data.SerializeToString())
-    assert TracesData.FromString(clean).resource_spans[0].scope_spans[0].spans[0].attributes[0].ListFields()[0][1] == "k"
+    assert (
+        TracesData.FromString(clean).resource_spans[0].scope_spans[0].spans[0].attributes[0].ListFields()[0][1] == "k"
+    )
     assert b"\x07" not in clean
     assert b"\x09" not in clean
 
@@ -193,9 +201,9 @@ def test_split(case: tuple[Signal, Message], max_items: int, max_bytes: int) -> 
     parts = otlp.split(signal, payload, items, max_items, max_bytes)
     assert [count for _, count in parts] == [otlp.count(signal, part) for part, _ in parts]
     assert sum(count for _, count in parts) == items
-    assert all(count <= max_items and (count == 1 or not max_bytes or len(part) <= max_bytes) for part, count in parts) or (
-        len(parts) == 1 and items <= max_items and len(payload) <= max_bytes
-    )
+    assert all(
+        count <= max_items and (count == 1 or not max_bytes or len(part) <= max_bytes) for part, count in parts
+    ) or (len(parts) == 1 and items <= max_items and len(payload) <= max_bytes)
     if items > 1:
         assert [one for part, _ in parts for one in items_of(signal, part)] == items_of(signal, payload)
 

@@ -324,10 +324,12 @@ def test_extreme_nesting(unit: bytes, levels: int) -> None:
     """However deep, the answer is an error or an ignored key, never a crash."""
     closing = b"".join({b"[": b"]", b"{": b"}"}[bytes([byte])] for byte in reversed(unit) if byte in b"[{")
     text = b'{"unknown":' + unit * levels + b"1" + closing * levels + b"}"
+    outcome: bytes | str
     try:
-        assert decode(Signal.LOGS, text) == b""
+        outcome = decode(Signal.LOGS, text)
     except MalformedJson as wrong:
-        assert str(wrong).startswith("this is not JSON in UTF-8: ")
+        outcome = str(wrong).partition(":")[0]
+    assert outcome in (b"", "this is not JSON in UTF-8")
 
 
 def test_ten_megabytes() -> None:
