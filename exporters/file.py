@@ -1,8 +1,8 @@
 """OTLP JSON lines in files: the embedded default destination, and the easiest one to look at.
 
 One line is one batch, an `Export…ServiceRequest` object as in the OTLP file format; the Collector's `otlpjsonfile`
-receiver reads them. Files grow until they are rotated and the oldest are removed. Only redacted data gets here, but it may
-still be confidential: files are made for their owner alone.
+receiver reads them. Files grow until they are rotated, and the oldest are removed. Redacted data may still be
+confidential: files are made for their owner alone.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from config.settings import Seconds, Settings
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, ExporterSettings, Request
 from pipeline.errors import Refused
+from pipeline.queue import QueueSettings
 from wire import otlp_json
 
 __all__ = ["File", "FileSettings", "RotationSettings"]
@@ -39,6 +40,13 @@ class RotationSettings(Settings):
     """Renamed files kept for each file, 100 × 100 MiB by default; 0 = all."""
 
 
+class FileQueue(QueueSettings):
+    """The queue before the files."""
+
+    num_consumers: int = Field(default=1, ge=1)
+    """Batches written at once: one, so that lines stand in the order in which batches came."""
+
+
 class FileSettings(ExporterSettings):
     """Settings of the `file` exporter."""
 
@@ -50,6 +58,9 @@ class FileSettings(ExporterSettings):
     """When a new file is begun and old ones are removed."""
     flush_interval: Seconds = Field(default=1.0, ge=0)
     """Taken so that a Collector's file works; every line is handed to the operating system at once."""
+
+    sending_queue: FileQueue = FileQueue()
+    """The queue before the files."""
 
     def build(self, context: Context) -> "File":
         return File(self)
@@ -73,8 +84,12 @@ class File:
 
     async def __aenter__(self) -> Self:
         """Raises: `OSError`, with the path, if it cannot be written to."""
-        for file in self._files.values():
-            await self._run(file.open_and_prune)
+        try:
+            for file in self._files.values():
+                await self._run(file.open_and_prune)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
         return self
 
     async def __aexit__(

@@ -1,5 +1,6 @@
 """The HTTP side that exporters share: settings, one connection pool, and the judgement of an answer."""
 
+import io
 import ssl
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -79,13 +80,18 @@ class HttpClient:
         own = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
         try:
             async with self._session.post(
-                url, data=body, headers={**own, **headers}, allow_redirects=False
+                url, data=_stream(body), headers={**own, **headers}, allow_redirects=False
             ) as response:
                 return Answer(response.status, response.headers, await response.content.read(_MAX_ANSWER_BYTES))
         except TimeoutError:
             raise Refused(f"no answer within {self._settings.timeout:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Refused(f"no answer: {type(error).__name__}") from None
+
+
+def _stream(body: bytes) -> bytes | io.BytesIO:
+    """aiohttp writes bytes in one go, and a file in pieces: over 1 MiB it asks for the latter."""
+    return body if len(body) <= 2**20 else io.BytesIO(body)
 
 
 def judge(answer: Answer, retryable: Collection[int]) -> None:

@@ -21,15 +21,13 @@ __all__ = ["Loki", "LokiLimits", "LokiSettings"]
 _PUSH_PATH = "/loki/api/v1/push"
 _RETRYABLE = frozenset({429, 499, 500, 502, 503, 504})
 _TENANT = re.compile(r"[A-Za-z0-9!\-_.*'()]{1,150}")
-_SERVICE_NAME = 1
-"""Loki adds the label service_name to a stream that has none."""
 
 
 class LokiLimits(Settings):
     """What Loki accepts, in the names and with the defaults of its `limits_config`; copy what you changed there."""
 
-    max_label_names_per_series: int = Field(default=15, ge=2)
-    """Labels of a stream, `service_name` included."""
+    max_label_names_per_series: int = Field(default=15, ge=1)
+    """Labels of a stream; Loki does not count `service_name`, which it adds where it is missing."""
     max_label_name_length: int = Field(default=1024, ge=16)
     """Bytes of a label's name."""
     max_label_value_length: int = Field(default=2048, ge=16)
@@ -70,8 +68,8 @@ class LokiSettings(HttpExporterSettings):
         "k8s.namespace.name",
         "k8s.container.name",
     )
-    """Resource attributes that become labels, with `_` for `.`. Each combination of values is a stream, and many of them
-    make Loki slow: what differs per pod, process or request stays structured metadata, just as searchable."""
+    """Resource attributes that become labels, with `_` for `.`. Each combination of values is a stream, and many
+    streams make Loki slow. What differs per pod, process or request is better structured metadata, searchable too."""
     tenant_id: str = ""
     """Sent as X-Scope-OrgID; empty for a Loki with `auth_enabled: false`."""
     max_request_bytes: ByteSize = Field(default=2**20, ge=64 * 2**10)
@@ -105,10 +103,10 @@ class LokiSettings(HttpExporterSettings):
         names = [label_name(key) for key in self.labels]
         if len(set(names)) < len(names):
             raise ValueError("two of the labels get the same name, because every . becomes _; keep one of them")
-        if len(set(names) - {"service_name"}) + _SERVICE_NAME > self.limits.max_label_names_per_series:
+        if len(set(names) - {"service_name"}) > self.limits.max_label_names_per_series:
             raise ValueError(
-                f"labels has {len(names)} entries, and with service_name Loki allows"
-                f" {self.limits.max_label_names_per_series}; leave the others to structured metadata"
+                f"Loki allows {self.limits.max_label_names_per_series} labels beside service_name, and these are more;"
+                " leave the others to structured metadata"
             )
         if max(map(len, names), default=0) > self.limits.max_label_name_length:
             raise ValueError(f"a label name is over {self.limits.max_label_name_length} bytes")

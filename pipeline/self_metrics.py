@@ -37,9 +37,11 @@ async def serve_self_metrics(telemetry: Telemetry, host: str, port: int, deadlin
 
 
 def summary(telemetry: Telemetry) -> dict[str, Any]:
-    """Metric name → one entry a series, with its labels and its value."""
+    """Metric name → one entry a sample, with its own name (a counter ends in `_total`), labels and value."""
     return {
-        metric.name: [{"labels": sample.labels, "value": sample.value} for sample in metric.samples]
+        metric.name: [
+            {"name": sample.name, "labels": sample.labels, "value": sample.value} for sample in metric.samples
+        ]
         for metric in telemetry.registry.collect()
         if metric.samples
     }

@@ -74,6 +74,12 @@ class Telemetry:
             ["component", "signal", "reason"],
             registry=self.registry,
         )
+        self._unparsed = Counter(
+            "telescrub_unparsed_log_records",
+            "Log lines that were not JSON and became a body of text.",
+            ["receiver"],
+            registry=self.registry,
+        )
         self._redactions = Counter(
             "telescrub_redactions", "Redactions, by rule.", ["rule", "signal", "action"], registry=self.registry
         )
@@ -124,6 +130,10 @@ class Telemetry:
     def dropped(self, component: str, signal: Signal, reason: str, items: int) -> None:
         """Items lost for good; `reason` is a word of the code, never data."""
         self._dropped.labels(component, signal.value, reason).inc(items)
+
+    def unparsed(self, receiver: str, items: int) -> None:
+        """Log lines that came in as something else than JSON."""
+        self._unparsed.labels(receiver).inc(items)
 
     def redacted(self, rule: str, signal: Signal, action: str, count: int) -> None:
         """Values a rule changed; `rule` is its id in the rule files."""

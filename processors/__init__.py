@@ -6,6 +6,7 @@ from processors.batch import BatchSettings
 from processors.drop_labels import DropLabelsSettings
 from processors.filter import FilterSettings
 from processors.memory_limiter import MemoryLimiterSettings
+from processors.redact_phi import RedactPhiSettings
 from processors.resource import ResourceSettings
 
 __all__ = ["ALIASES", "PROCESSORS"]
@@ -16,6 +17,7 @@ PROCESSORS: dict[str, type[ProcessorSettings]] = {
     "drop_labels": DropLabelsSettings,
     "filter": FilterSettings,
     "memory_limiter": MemoryLimiterSettings,
+    "redact_phi": RedactPhiSettings,
     "resource": ResourceSettings,
 }
 

@@ -4,7 +4,6 @@
 `docs/json_logs.md` says what becomes of them.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -84,6 +83,7 @@ class JsonLogs:
             return Batch.received(Signal.LOGS, logs.payload)
 
         accepted = await self._intake.take(Signal.LOGS, len(body), read)
+        self._intake.context.telemetry.unparsed(self._intake.context.id, unparsed)
         return {"accepted": accepted, "unparsed": unparsed}
 
 
@@ -92,10 +92,7 @@ async def _not_found(request: web.Request) -> web.Response:
 
 
 def _failure(answer: Answer) -> web.Response:
-    headers = {}
-    if answer.retry_after_seconds is not None:
-        headers["Retry-After"] = str(max(math.ceil(answer.retry_after_seconds), 1))
-    return _error(answer.http_status, answer.message, headers)
+    return _error(answer.http_status, answer.message, answer.headers())
 
 
 def _error(status: int, sentence: str, headers: Mapping[str, Any] | None = None) -> web.Response:

@@ -1,7 +1,6 @@
 """OTLP over HTTP: protobuf and JSON on one port, `POST /v1/<signal>`."""
 
 import fnmatch
-import math
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -113,13 +112,10 @@ def _plain(status: int, text: str, headers: dict[str, str] | None = None) -> web
 
 
 def _failure(content_type: str, answer: Answer) -> web.Response:
-    """A google.rpc.Status in the encoding of the request; Retry-After in whole seconds."""
-    headers = {}
-    if answer.retry_after_seconds is not None:
-        headers["Retry-After"] = str(max(math.ceil(answer.retry_after_seconds), 1))
+    """A google.rpc.Status in the encoding of the request."""
     status = answer.status()
     body = orjson.dumps(MessageToDict(status)) if content_type == _JSON else status.SerializeToString()
-    return web.Response(status=answer.http_status, body=body, content_type=content_type, headers=headers)
+    return web.Response(status=answer.http_status, body=body, content_type=content_type, headers=answer.headers())
 
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

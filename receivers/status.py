@@ -2,6 +2,7 @@
 1.11, Failures).
 """
 
+import math
 from dataclasses import dataclass
 
 import grpc
@@ -37,6 +38,12 @@ class Answer:
         delay = Duration()
         delay.FromNanoseconds(round((self.retry_after_seconds or 0.0) * 1e9))
         return RetryInfo(retry_delay=delay)
+
+    def headers(self) -> dict[str, str]:
+        """HTTP headers: Retry-After, in whole seconds."""
+        if self.retry_after_seconds is None:
+            return {}
+        return {"Retry-After": str(max(math.ceil(self.retry_after_seconds), 1))}
 
     def trailers(self) -> tuple[tuple[str, bytes], ...]:
         """gRPC trailers. Both are needed: Go clients read the details, the Python SDK reads the bare RetryInfo

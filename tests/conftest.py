@@ -7,6 +7,10 @@ import sys
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from pathlib import Path
 
+import pytest
+
+from tests.receivers.tls import Certificates
+
 _WIRE = Path(__file__).parent.parent / "wire"
 
 
@@ -19,3 +23,9 @@ def _source_of_wire_alone(path: str) -> FileFinder:
 if os.environ.get("TELESCRUB_UNCOMPILED") == "1":
     sys.path_hooks.insert(0, _source_of_wire_alone)
     sys.path_importer_cache.clear()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of an authority of the tests' own."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))

@@ -132,12 +132,16 @@ class Server(ABC):
     """The name in ``install.PROGRAMS``."""
 
     def __init__(self) -> None:
-        self._executable = backend(self.program)
+        self._executable = self.executable()
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._cleanup = contextlib.ExitStack()
         self._log_start = 0
         self.directory = Path()
+
+    def executable(self) -> Path:
+        """The file to run."""
+        return backend(self.program)
 
     @abstractmethod
     def arguments(self) -> list[str]:

@@ -81,7 +81,7 @@ def accepts(signal: Signal, payload: bytes) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(messages(), st.data())
 def test_damaged_bytes(case: tuple[Signal, Message], data: st.DataObject) -> None:
-    """Whatever is done to a payload: what comes out clean parses, has no unknown field, and says what the library reads."""
+    """However a payload is damaged: what comes out parses, has no unknown field, and says what the library reads."""
     signal, message = case
     payload = bytearray(message.SerializeToString())
     for _ in range(data.draw(st.integers(1, 3))):

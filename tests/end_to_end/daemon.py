@@ -1,0 +1,89 @@
+"""Telescrub itself as a child process, on free ports, with a configuration of the test's own."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.backends.process import Server, get
+
+_RECEIVERS = {
+    "otlp": {"protocols": {"grpc": {"endpoint": "@otlp_grpc@"}, "http": {"endpoint": "@otlp_http@"}}},
+    "json_logs": {"endpoint": "@json_logs@"},
+}
+
+
+class Telescrub(Server):
+    """The daemon. `exporters` are by signal, as in a configuration; `@name@` in any text is a free address.
+
+    Everything else is as in the default configuration: all receivers, PHI redaction, batching.
+    """
+
+    program = "telescrub"
+
+    def __init__(self, exporters: dict[str, dict[str, Any]], **sections: Any) -> None:
+        super().__init__()
+        used = {signal: list(each) for signal, each in exporters.items()}
+        self._config = {
+            "receivers": _RECEIVERS,
+            "processors": {"redact_phi": None, "batch": None},
+            "exporters": {name: settings for each in exporters.values() for name, settings in each.items()},
+            "extensions": {"health_check": {"endpoint": "@health@"}},
+            "service": {
+                "extensions": ["health_check"],
+                "telemetry": {"metrics": {"address": "@metrics@"}, "logs": {"encoding": "json"}},
+                "pipelines": {signal: _pipeline(signal, names) for signal, names in used.items()},
+            },
+            **sections,
+        }
+
+    def executable(self) -> Path:
+        return Path(sys.executable)
+
+    def arguments(self) -> list[str]:
+        text = yaml.safe_dump(self._config)
+        for name in ("otlp_grpc", "otlp_http", "json_logs", "health", "metrics"):
+            text = text.replace(f"@{name}@", self.address(name))
+        config = self.directory / "telescrub.yaml"
+        config.write_text(text)
+        return ["-m", "pipeline", "run", "--config", str(config)]
+
+    def is_ready(self) -> bool:
+        return get(f"http://{self.address('health')}/").status == 200
+
+    def url(self, name: str) -> str:
+        """The HTTP address of one of its ports."""
+        return f"http://{self.address(name)}"
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a self-metric over the series that have these labels."""
+        series = get(f"{self.url('metrics')}/metrics/summary").json()
+        found = (sample for samples in series.values() for sample in samples if sample["name"] == name)
+        return sum(float(each["value"]) for each in found if labels.items() <= each["labels"].items())
+
+    def memory_bytes(self) -> int:
+        """Resident memory at its highest."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def tell_to_stop(self) -> None:
+        """SIGTERM, without waiting."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGTERM)
+
+    def exit_code(self, seconds: float) -> int:
+        """Wait for its end."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+
+def _pipeline(signal_name: str, exporters: list[str]) -> dict[str, list[str]]:
+    receivers = ["otlp", "json_logs"] if signal_name == "logs" else ["otlp"]
+    return {"receivers": receivers, "processors": ["redact_phi", "batch"], "exporters": exporters}

@@ -1,0 +1,181 @@
+"""From a receiver into every queue: all or none, processors in order, failures closed."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from pipeline.batch import Batch, Signal
+from pipeline.component import Context
+from pipeline.errors import Refused, Rejected
+from pipeline.queue import MemoryQueue, QueueSettings
+from pipeline.router import Destination, Edge, Pipeline, Router, Stage
+from tests.payloads import context, dropped, traces
+
+
+class Step:
+    """A processor made of a function."""
+
+    def __init__(self, function: Callable[[Batch], Batch | None]) -> None:
+        self.process = function
+
+
+class Through:
+    """A connector that changes nothing."""
+
+    def route(self, batch: Batch) -> Batch | None:
+        return batch
+
+
+def stage(function: Callable[[Batch], Batch | None], name: str = "step") -> Stage:
+    return Stage(context(name), Step(function))
+
+
+def renamed(name: str) -> Callable[[Batch], Batch]:
+    """A processor that adds a span, to see the order of processors by."""
+
+    def process(batch: Batch) -> Batch:
+        return Batch.join([batch, spans(name)])
+
+    return process
+
+
+def spans(*names: str) -> Batch:
+    return traces([Span(name=name) for name in names])
+
+
+def names(batch: Batch) -> list[str]:
+    message = batch.decode()
+    return [s.name for r in message.resource_spans for c in r.scope_spans for s in c.spans]  # type: ignore[attr-defined]
+
+
+def destination(name: str, size: int = 10) -> Destination:
+    return Destination(context(name), MemoryQueue(name, QueueSettings(queue_size=size), {}))
+
+
+async def waiting(place: Destination) -> list[list[str]]:
+    place.queue.close()
+    out = []
+    while (lease := await place.queue.take()) is not None:
+        out.append(names(lease.batch))
+        place.queue.done(lease)
+    return out
+
+
+def router(*pipelines: Pipeline) -> Router:
+    return Router(pipelines, asyncio.Lock())
+
+
+async def test_fan_out() -> None:
+    """Every exporter of every pipeline gets the batch, processed by its own pipeline in order."""
+    jaeger, file, loki = destination("jaeger"), destination("file"), destination("loki")
+    first = Pipeline([stage(renamed("one")), stage(renamed("two"))], [jaeger, file])
+    await router(first, Pipeline([], [loki])).consume(spans("a"))
+    assert await waiting(jaeger) == [["a", "one", "two"]]
+    assert await waiting(file) == [["a", "one", "two"]]
+    assert await waiting(loki) == [["a"]]
+
+
+async def test_all_or_none() -> None:
+    """One full queue refuses the batch for all: the sender's next try duplicates nothing. No processor has run."""
+    ran: list[Batch] = []
+
+    def remember(batch: Batch) -> Batch:
+        ran.append(batch)
+        return batch
+
+    full, free = destination("full", 1), destination("free")
+    await full.queue.put(spans("before"))
+    pipeline = Pipeline([stage(remember)], [free, full])
+    with pytest.raises(Refused, match="exporter full has 1 of 1 requests waiting"):
+        await router(pipeline).consume(spans("a"))
+    assert ran == []
+    assert await waiting(free) == []
+    assert (
+        full.context.telemetry.registry.get_sample_value("otelcol_exporter_enqueue_failed_spans", {"exporter": "full"})
+        == 1
+    )
+
+
+async def test_room_is_given_back() -> None:
+    """A refusal by one destination leaves no room held in another."""
+    full, free = destination("full", 1), destination("free", 1)
+    await full.queue.put(spans("before"))
+    pipeline = Pipeline([], [free, full])
+    for _ in range(3):
+        with pytest.raises(Refused, match="exporter full"):
+            await router(pipeline).consume(spans("a"))
+    with free.queue.room(spans("a")):
+        pass
+
+
+async def test_nothing_left() -> None:
+    """A processor that returns None ends the way of the batch, and that is a success."""
+    place = destination("jaeger")
+    await router(Pipeline([stage(lambda batch: None), stage(renamed("never"))], [place])).consume(spans("a"))
+    assert await waiting(place) == []
+
+
+async def test_empty_request() -> None:
+    """A request without items is taken and goes nowhere."""
+    place = destination("jaeger")
+    await router(Pipeline([], [place])).consume(Batch(Signal.TRACES, b"", 0))
+    assert await waiting(place) == []
+
+
+def failing(batch: Batch) -> Batch:
+    raise ValueError("patient 536-90-4399")
+
+
+async def test_a_processor_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing passes a processor that failed, nothing is put anywhere, and its message is never shown."""
+    jaeger, file = destination("jaeger"), destination("file")
+    broken = stage(failing, "broken")
+    with pytest.raises(Rejected) as caught:
+        await router(Pipeline([], [jaeger]), Pipeline([broken], [file])).consume(spans("a", "b"))
+    assert str(caught.value) == "processor broken failed on this data, which was dropped"
+    assert (await waiting(jaeger), await waiting(file)) == ([], [])
+    assert dropped(broken.context, Signal.TRACES, "processor_error") == 2
+    assert "536-90-4399" not in capsys.readouterr().out
+
+
+async def test_a_processor_refuses() -> None:
+    """A processor may turn the sender away."""
+
+    def short_of_memory(batch: Batch) -> Batch:
+        raise Refused("memory is short")
+
+    with pytest.raises(Refused, match="memory is short"):
+        await router(Pipeline([stage(short_of_memory)], [destination("jaeger")])).consume(spans("a"))
+
+
+async def test_connector() -> None:
+    """A connector carries a batch on into other pipelines, whose queues count for room too."""
+    archive = destination("archive", 1)
+    inner = Pipeline([stage(renamed("inner"))], [archive])
+    outer = router(Pipeline([stage(renamed("outer"))], [Edge(Through(), [inner])]))
+    await outer.consume(spans("a"))
+    with pytest.raises(Refused, match="exporter archive"):
+        await outer.consume(spans("b"))
+    assert await waiting(archive) == [["a", "outer", "inner"]]
+
+
+async def test_large_batches() -> None:
+    """A large payload is processed beside the loop, with the same result."""
+    place = destination("jaeger")
+    large = spans(*["x" * 1000] * 400)
+    await router(Pipeline([stage(renamed("one"))], [place])).consume(large)
+    assert (await waiting(place))[0][-1] == "one"
+
+
+def counted(made: Context, way: str) -> float | None:
+    labels = {"processor": made.id, "otel_signal": "traces"}
+    return made.telemetry.registry.get_sample_value(f"otelcol_processor_{way}_items", labels)
+
+
+async def test_processors_are_counted() -> None:
+    """Items into and out of each processor."""
+    step = stage(renamed("one"))
+    await router(Pipeline([step], [destination("jaeger")])).consume(spans("a", "b"))
+    assert (counted(step.context, "incoming"), counted(step.context, "outgoing")) == (2, 3)
