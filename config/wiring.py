@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from config.catalogue import KINDS, Kind
 from config.errors import Problem
@@ -48,6 +49,8 @@ def check_wiring(service: Node, defined: Defined) -> Iterator[Problem]:
     yield from _unsupported(uses, defined)
     yield from _one_ended(uses, defined)
     yield from _circular(uses, defined)
+    yield from _not_last(uses, defined)
+    yield from _merged_in_two_ways(uses, defined)
     yield from _ambiguous(defined)
 
 
@@ -161,3 +164,31 @@ def _ambiguous(defined: Defined) -> Iterator[Problem]:
             if component_id in defined[kind] and kind != "processors":
                 sentence = f"this id is also defined under {kind}; rename one of them, such as {component_id}/2"
                 yield problem_at(node, ("connectors", component_id), sentence, at_key=True)
+
+
+def _merge(use: _Use, defined: Defined) -> object | None:
+    """What a processor such as `batch` says about merging; None for every other one."""
+    settings = (_definition(use, defined) or (None, None))[1]
+    merge: Callable[[], object | None] | None = getattr(settings, "merge", None)
+    return None if merge is None else merge()
+
+
+def _not_last(uses: list[_Use], defined: Defined) -> Iterator[Problem]:
+    """Processors that set how exporters merge, with others after them."""
+    processors = [use for use in uses if use.kind == "processors"]
+    for use, following in pairwise(processors):
+        if following.pipeline == use.pipeline and _merge(use, defined) is not None:
+            yield use.problem(f"the {use.noun} must stand last: it sets how the exporters after it merge what waits")
+
+
+def _merged_in_two_ways(uses: list[_Use], defined: Defined) -> Iterator[Problem]:
+    """Exporters whose queue would have to merge one signal in two ways."""
+    ways = {use.pipeline: merge for use in uses if use.kind == "processors" and (merge := _merge(use, defined))}
+    first: dict[tuple[str, Signal | None], object | None] = {}
+    for use in uses:
+        if use.kind != "exporters" or use.id in defined["connectors"]:
+            continue
+        way = ways.get(use.pipeline)
+        if first.setdefault((use.id, use.signal), way) != way:
+            remedy = f"give them the same batch processor, or an exporter each, such as {use.id}/2"
+            yield use.problem(f"the {use.noun} gets {use.signal} from pipelines that batch differently; {remedy}")

@@ -1,13 +1,12 @@
 """One log line per batch with its counts, for seeing that data flows. Never what is in it."""
 
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self
 
 import orjson
 
 from pipeline.batch import Batch
-from pipeline.component import Context, ExporterSettings, Request
+from pipeline.component import Context, Encoded, ExporterSettings, Request
 
 __all__ = ["Debug", "DebugSettings"]
 
@@ -39,10 +38,10 @@ class Debug:
     ) -> None:
         pass
 
-    def requests(self, batch: Batch) -> Sequence[Request]:
+    def encode(self, batch: Batch) -> Encoded:
         resources = sum(len(repeated) for _, repeated in batch.decode().ListFields())
         counts = {"items": batch.items, "bytes": len(batch.payload), "resources": resources}
-        return [Request(batch.signal, orjson.dumps(counts), batch.items)]
+        return Encoded([Request(batch.signal, orjson.dumps(counts), batch.items)])
 
     async def send(self, request: Request) -> int:
         self._log.info("batch", signal=request.signal.value, **orjson.loads(request.body))

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from pydantic import Field
 
 from config.settings import Seconds, Settings
 from pipeline.batch import Batch, Signal
-from pipeline.component import Context, ExporterSettings, Request
+from pipeline.component import Context, Encoded, ExporterSettings, Request
 from pipeline.errors import Refused
 from pipeline.queue import QueueSettings
 from wire import otlp_json
@@ -97,8 +97,8 @@ class File:
     ) -> None:
         await asyncio.to_thread(self._thread.shutdown)
 
-    def requests(self, batch: Batch) -> Sequence[Request]:
-        return [Request(batch.signal, otlp_json.encode(batch.signal, batch.payload) + b"\n", batch.items)]
+    def encode(self, batch: Batch) -> Encoded:
+        return Encoded([Request(batch.signal, otlp_json.encode(batch.signal, batch.payload) + b"\n", batch.items)])
 
     async def send(self, request: Request) -> int:
         file = self._files[request.signal]

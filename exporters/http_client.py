@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +17,9 @@ from config.tls import ClientTls
 from pipeline.component import ExporterSettings
 from pipeline.errors import Refused, Rejected, TooLarge
 
-__all__ = ["Answer", "HttpClient", "HttpExporterSettings", "judge"]
+__all__ = ["USER_AGENT", "Answer", "HttpClient", "HttpExporterSettings", "judge"]
+
+USER_AGENT = f"telescrub/{version('telescrub')}"
 
 _MAX_ANSWER_BYTES = 4 * 2**20
 """OTLP's default limit for a response; a longer one is not read further."""
@@ -80,7 +83,7 @@ class HttpClient:
         own = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
         try:
             async with self._session.post(
-                url, data=_stream(body), headers={**own, **headers}, allow_redirects=False
+                url, data=_stream(body), headers={"User-Agent": USER_AGENT, **own, **headers}, allow_redirects=False
             ) as response:
                 return Answer(response.status, response.headers, await response.content.read(_MAX_ANSWER_BYTES))
         except TimeoutError:

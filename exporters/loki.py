@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from config.settings import ByteSize, Seconds, Settings
 from exporters.http_client import Answer, HttpClient, HttpExporterSettings, judge
 from pipeline.batch import Batch, Signal
-from pipeline.component import Context, Request
+from pipeline.component import Context, Encoded, Request
 from pipeline.errors import Rejected
 from wire.loki import Limits, encode, label_name
 
@@ -142,11 +142,12 @@ class Loki:
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    def requests(self, batch: Batch) -> Sequence[Request]:
-        pushes, losses = encode(batch.payload, self._labels, self._limits, self.max_request_bytes, self._now_ns())
-        for reason, records in losses.items():
-            self._context.telemetry.dropped(self._context.id, batch.signal, reason, records)
-        return [Request(batch.signal, push.body, push.entries) for push in pushes]
+    def encode(self, batch: Batch) -> Encoded:
+        now = self._now_ns()
+        pushes, dropped, shortened = encode(batch.payload, self._labels, self._limits, self.max_request_bytes, now)
+        for reason, records in shortened.items():
+            self._context.telemetry.shortened(self._context.id, batch.signal, reason, records)
+        return Encoded([Request(batch.signal, push.body, push.entries) for push in pushes], dropped)
 
     async def send(self, request: Request) -> int:
         answer = await self._client.post(self._url, request.body, self._headers)

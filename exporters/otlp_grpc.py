@@ -1,6 +1,5 @@
 """The `otlp_grpc` exporter: OTLP over gRPC, the batch's own bytes."""
 
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +13,7 @@ from config.settings import ByteSize, Seconds, Secret
 from config.tls import ClientTls
 from exporters.otlp_answer import rejected_items
 from pipeline.batch import Batch, Signal
-from pipeline.component import Context, ExporterSettings, Request
+from pipeline.component import Context, Encoded, ExporterSettings, Request
 from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
 
 __all__ = ["OtlpGrpc", "OtlpGrpcExporterSettings"]
@@ -86,9 +85,9 @@ class OtlpGrpc:
         options = [("grpc.ssl_target_name_override", tls.server_name_override)] if tls.server_name_override else None
         return grpc.aio.secure_channel(target, _credentials(tls), options=options, compression=compression)
 
-    def requests(self, batch: Batch) -> Sequence[Request]:
+    def encode(self, batch: Batch) -> Encoded:
         """The batch as it is."""
-        return (Request(batch.signal, batch.payload, batch.items),)
+        return Encoded([Request(batch.signal, batch.payload, batch.items)])
 
     async def send(self, request: Request) -> int:
         """Raises: see `pipeline.component.Exporter.send`."""

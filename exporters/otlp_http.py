@@ -1,7 +1,6 @@
 """The `otlp_http` exporter: OTLP over HTTP, protobuf or JSON."""
 
 import gzip
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self
 
@@ -11,7 +10,7 @@ from config.settings import ByteSize
 from exporters.http_client import HttpClient, HttpExporterSettings, judge
 from exporters.otlp_answer import rejected_items
 from pipeline.batch import Batch, Signal
-from pipeline.component import Context, Request
+from pipeline.component import Context, Encoded, Request
 from wire import otlp_json
 
 __all__ = ["OtlpHttp", "OtlpHttpExporterSettings"]
@@ -69,14 +68,14 @@ class OtlpHttp:
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    def requests(self, batch: Batch) -> Sequence[Request]:
+    def encode(self, batch: Batch) -> Encoded:
         """The batch, encoded and compressed."""
         is_json = self._settings.encoding == "json"
         body = otlp_json.encode(batch.signal, batch.payload) if is_json else batch.payload
         if self._settings.compression == "gzip":
             # Level 1 takes a third of the time of the default level for a tenth more bytes.
             body = gzip.compress(body, compresslevel=1, mtime=0)
-        return (Request(batch.signal, body, batch.items),)
+        return Encoded([Request(batch.signal, body, batch.items)])
 
     async def send(self, request: Request) -> int:
         """Raises: see `pipeline.component.Exporter.send`."""

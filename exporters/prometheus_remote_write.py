@@ -6,7 +6,6 @@ whole request: such samples are left out beforehand and counted, so that they co
 
 import re
 from collections.abc import Sequence
-from importlib import metadata
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -15,15 +14,15 @@ from pydantic import AliasChoices, ConfigDict, Field, field_validator
 from pydantic.config import JsonDict
 
 from config.settings import ByteSize, Seconds, Secret, Settings
-from exporters.http_client import Answer, HttpClient, HttpExporterSettings, judge
+from exporters.http_client import USER_AGENT, Answer, HttpClient, HttpExporterSettings, judge
 from pipeline.batch import Batch, Signal
-from pipeline.component import Context, Request
+from pipeline.component import Context, Encoded, Request
 from pipeline.errors import Refused, Rejected
 from pipeline.queue import QueueSettings
 from pipeline.retry import RetrySettings
 from wire.prometheus_names import Strategy
 from wire.remote_write import LastSent, Options, translate
-from wire.remote_write_v1 import metadata_bodies, series_bodies
+from wire.remote_write_v1 import Body, metadata_bodies, series_bodies
 
 __all__ = ["PrometheusRemoteWrite", "PrometheusRemoteWriteSettings"]
 
@@ -227,18 +226,17 @@ class PrometheusRemoteWrite:
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    def requests(self, batch: Batch) -> Sequence[Request]:
+    def encode(self, batch: Batch) -> Encoded:
         """The batch as requests of samples. They are to be sent in order, and the batch is not to be given here again:
         what has been made into a request counts as sent."""
         data: Any = batch.decode()
         translation = translate(data, self._options, self._sent)
-        for reason, points in translation.dropped.items():
-            self._context.telemetry.dropped(self._context.id, Signal.METRICS, reason.value, points)
         size = self._settings.max_batch_size_bytes
         bodies = series_bodies(translation.series, self._settings.max_samples_per_send, size)
         if self._settings.send_metadata and bodies:
             bodies = metadata_bodies(translation.families, size) + bodies
-        return [Request(Signal.METRICS, body.data, body.samples) for body in bodies]
+        dropped = {reason.value: points for reason, points in translation.dropped.items()}
+        return Encoded(_requests(bodies, translation.points), dropped)
 
     async def send(self, request: Request) -> int:
         """Raises: see `pipeline.component.Exporter.send`."""
@@ -247,18 +245,23 @@ class PrometheusRemoteWrite:
         return 0
 
 
-def _user_agent() -> str:
-    try:
-        return f"telescrub/{metadata.version('telescrub')}"
-    except metadata.PackageNotFoundError:
-        return "telescrub/0"
+def _requests(bodies: Sequence[Body], points: int) -> list[Request]:
+    """Each body with its share of the data points: a histogram's samples may lie in several."""
+    samples = sum(body.samples for body in bodies)
+    requests, sent, counted = [], 0, 0
+    for body in bodies:
+        sent += body.samples
+        share = points * sent // samples - counted if samples else 0
+        counted += share
+        requests.append(Request(Signal.METRICS, body.data, share))
+    return requests
 
 
 _HEADERS = {
     "Content-Type": "application/x-protobuf",
     "Content-Encoding": "snappy",
     "X-Prometheus-Remote-Write-Version": "0.1.0",
-    "User-Agent": _user_agent(),
+    "User-Agent": USER_AGENT,
 }
 
 _COMPLAINTS = {

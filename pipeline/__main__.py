@@ -23,6 +23,7 @@ from config.errors import ConfigError
 from config.load import load
 from config.model import Config
 from config.schema import schema as json_schema
+from demo.show import run_demo
 from pipeline.logs import logger
 from pipeline.service import Service
 from wire.otlp import COMPILED
@@ -128,6 +129,31 @@ def schema() -> None:
     sys.stdout.buffer.write(
         orjson.dumps(json_schema(catalogue()), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     )
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(help="How long to send.", min=0.1)] = 10.0,
+    rate: Annotated[float, typer.Option(help="Rounds per second, of about 100 items each.", min=0.1)] = 4.0,
+    seed: Annotated[int | None, typer.Option(help="The same seed makes the same people.", min=0)] = None,
+    data_directory: Annotated[
+        Path, typer.Option(envvar="TELESCRUB_DATA_DIR", help="Where the running daemon writes its files.")
+    ] = Path("telescrub-data"),
+    grpc_endpoint: Annotated[str, typer.Option(help="The daemon's OTLP/gRPC address.")] = "localhost:4317",
+    json_logs_url: Annotated[str, typer.Option(help="The daemon's JSON logs address.")] = "http://localhost:4319",
+    metrics_url: Annotated[str, typer.Option(help="The daemon's own metrics.")] = "http://localhost:8888/metrics",
+) -> None:
+    """Send healthcare telemetry with planted PHI to the running daemon and show what came out: exit 0 if none did."""
+    code = run_demo(
+        seconds=seconds,
+        rate=rate,
+        seed=seed,
+        grpc_endpoint=grpc_endpoint,
+        json_logs_url=json_logs_url,
+        data_directory=data_directory,
+        metrics_url=metrics_url,
+    )
+    raise typer.Exit(code)
 
 
 def _version(wanted: bool) -> None:

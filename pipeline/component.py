@@ -14,7 +14,7 @@ objects without tasks.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from structlog.typing import FilteringBoundLogger
@@ -31,6 +31,7 @@ __all__ = [
     "ConnectorSettings",
     "Consumer",
     "Context",
+    "Encoded",
     "Exporter",
     "ExporterSettings",
     "Extension",
@@ -122,20 +123,30 @@ class Request:
         return f"Request({self.signal.value}, {self.items} items, {len(self.body)} bytes)"
 
 
-class Exporter(AbstractAsyncContextManager[Any], Protocol):
-    """Turns batches into requests and judges the answers. Queueing, retries and counting are done around it, once for
-    all.
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A batch as requests, in the order in which they must be sent, and how many items are in none of them, by reason.
 
-    `max_request_bytes` (0 = no limit) is the largest OTLP payload `requests` should be given at a time.
+    Reasons are words of the code, never data.
+    """
+
+    requests: Sequence[Request]
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+class Exporter(AbstractAsyncContextManager[Any], Protocol):
+    """Turns batches into requests and judges the answers. Queueing, retries and counting are done around it, once.
+
+    `max_request_bytes` (0 = no limit) is the largest OTLP payload `encode` should be given at a time.
     """
 
     max_request_bytes: int
 
-    def requests(self, batch: Batch) -> Sequence[Request]:
-        """The requests that carry a batch, in the order they must be sent. Pure computation; runs in a worker thread.
+    def encode(self, batch: Batch) -> Encoded:
+        """The requests that carry a batch. Pure computation, without waiting; runs in a worker thread.
 
-        What the destination cannot take is left out and counted with `Telemetry.dropped`. Raises: `Rejected` for all
-        of it.
+        Called once for a batch, and again for its halves only where `send` raised `TooLarge`. Raises: `Rejected` for
+        all of it.
         """
         ...
 

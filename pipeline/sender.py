@@ -78,21 +78,25 @@ class Sender:
 
     async def _deliver_part(self, batch: Batch) -> None:
         try:
-            requests = await asyncio.to_thread(self._exporter.requests, batch)
+            encoded = await asyncio.to_thread(self._exporter.encode, batch)
         except Rejected as error:
             return self._give_up(batch, batch.items, "rejected", str(error))
         except Exception as error:
             return self._give_up(batch, batch.items, "internal_error", where(error))
-        for request in requests:
+        for request in encoded.requests:
             try:
                 await self._send(request)
             except TooLarge as error:
-                if len(requests) > 1 or batch.items < 2:
-                    self._give_up(batch, request.items, "too_large", str(error))
-                    continue
-                for half in batch.split(max_items=(batch.items + 1) // 2):
-                    await self._deliver_part(half)
+                if len(encoded.requests) == 1 and batch.items > 1:
+                    return await self._deliver_halves(batch)
+                self._give_up(batch, request.items, "too_large", str(error))
+        for reason, items in encoded.dropped.items():
+            self._context.telemetry.dropped(self._context.id, batch.signal, reason, items)
         return None
+
+    async def _deliver_halves(self, batch: Batch) -> None:
+        for half in batch.split(max_items=(batch.items + 1) // 2):
+            await self._deliver_part(half)
 
     async def _send(self, request: Request) -> None:
         """Send one request as often as it takes. Raises: `TooLarge`."""

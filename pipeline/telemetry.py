@@ -74,6 +74,12 @@ class Telemetry:
             ["component", "signal", "reason"],
             registry=self.registry,
         )
+        self._shortened = Counter(
+            "telescrub_shortened_items",
+            "Items that were sent without a part of them, by the component that cut it and the reason.",
+            ["component", "signal", "reason"],
+            registry=self.registry,
+        )
         self._unparsed = Counter(
             "telescrub_unparsed_log_records",
             "Log lines that were not JSON and became a body of text.",
@@ -130,6 +136,10 @@ class Telemetry:
     def dropped(self, component: str, signal: Signal, reason: str, items: int) -> None:
         """Items lost for good; `reason` is a word of the code, never data."""
         self._dropped.labels(component, signal.value, reason).inc(items)
+
+    def shortened(self, component: str, signal: Signal, reason: str, items: int) -> None:
+        """Items that were passed on with a part missing; `reason` is a word of the code, never data."""
+        self._shortened.labels(component, signal.value, reason).inc(items)
 
     def unparsed(self, receiver: str, items: int) -> None:
         """Log lines that came in as something else than JSON."""

@@ -47,14 +47,15 @@ class Push:
 
 def encode(
     payload: bytes, labels: Mapping[str, str], limits: Limits, max_bytes: int, now_ns: int
-) -> tuple[list[Push], Counter[str]]:
-    """The pushes that carry a logs payload, entries of a stream in order of time, and what was lost: reason → records.
+) -> tuple[list[Push], Counter[str], Counter[str]]:
+    """The pushes that carry a logs payload, entries of a stream in order of time; records left out; records shortened.
 
     `labels`: resource attribute key → label name. `max_bytes`: of a push before compression; a larger entry goes alone.
-    `now_ns`: Unix time, the time of records that have none. Reasons: `too_old` and `too_far_in_future` for records left
-    out, `line_truncated` and `metadata_truncated` for records that were sent without a part of them.
+    `now_ns`: Unix time, the time of records that have none. The counts are by reason: `too_old` and `too_far_in_future`
+    for records left out, `line_truncated` and `metadata_truncated` for records that are sent without a part of them.
     """
-    losses: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    shortened: Counter[str] = Counter()
     streams: dict[str, list[tuple[int, bytes]]] = {}
     for resource_logs in LogsData.FromString(payload).resource_logs:
         selector, rest = _selector(resource_logs.resource.attributes, labels, limits)
@@ -64,10 +65,10 @@ def encode(
             for record in scope_logs.log_records:
                 time_ns = record.time_unix_nano or record.observed_time_unix_nano or now_ns
                 if reason := _untimely(time_ns - now_ns, limits):
-                    losses[reason] += 1
+                    dropped[reason] += 1
                 else:
-                    entries.append((time_ns, _entry(time_ns, record, shared, limits, losses)))
-    return [_push(group) for group in _groups(streams, max_bytes)], losses
+                    entries.append((time_ns, _entry(time_ns, record, shared, limits, shortened)))
+    return [_push(group) for group in _groups(streams, max_bytes)], dropped, shortened
 
 
 def _untimely(ahead_ns: int, limits: Limits) -> str:
@@ -245,7 +246,7 @@ def _add(pairs: dict[str, str], name: str, text: str) -> None:
         pairs[name] = text if held == text else f"{held};{text}"
 
 
-def _metadata(record: LogRecord, shared: _Shared, limits: Limits, losses: Counter[str]) -> bytes:
+def _metadata(record: LogRecord, shared: _Shared, limits: Limits, shortened: Counter[str]) -> bytes:
     own = _fields(record)
     _flatten(own, record.attributes)
     if own.keys().isdisjoint(shared.pairs):
@@ -260,7 +261,7 @@ def _metadata(record: LogRecord, shared: _Shared, limits: Limits, losses: Counte
     encoded, size = _encode_pairs(pairs)
     if _fits(len(pairs), size, limits):
         return encoded
-    losses["metadata_truncated"] += 1
+    shortened["metadata_truncated"] += 1
     return _encode_pairs(_cut(pairs, limits))[0]
 
 
@@ -327,14 +328,14 @@ def _name_field(name: str) -> bytes:
     return b"\x0a" + _varint(len(name)) + name.encode() + b"\x12"
 
 
-def _entry(time_ns: int, record: LogRecord, shared: _Shared, limits: Limits, losses: Counter[str]) -> bytes:
+def _entry(time_ns: int, record: LogRecord, shared: _Shared, limits: Limits, shortened: Counter[str]) -> bytes:
     seconds, nanos = divmod(time_ns, 10**9)
     time = b"\x08" + _varint(seconds) + b"\x10" + _varint(nanos)
     line = _text(record.body).encode()
     if len(line) > limits.max_line_size:
-        losses["line_truncated"] += 1
+        shortened["line_truncated"] += 1
         line = _shorten(line, limits.max_line_size)
-    metadata = _metadata(record, shared, limits, losses)
+    metadata = _metadata(record, shared, limits, shortened)
     entry = b"".join((b"\x0a", _varint(len(time)), time, b"\x12", _varint(len(line)), line, metadata))
     return b"\x12" + _varint(len(entry)) + entry
 

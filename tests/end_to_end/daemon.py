@@ -27,7 +27,7 @@ class Telescrub(Server):
     def __init__(self, exporters: dict[str, dict[str, Any]], **sections: Any) -> None:
         super().__init__()
         used = {signal: list(each) for signal, each in exporters.items()}
-        self._config = {
+        self._config: dict[str, Any] = {
             "receivers": _RECEIVERS,
             "processors": {"redact_phi": None, "batch": None},
             "exporters": {name: settings for each in exporters.values() for name, settings in each.items()},
@@ -69,6 +69,10 @@ class Telescrub(Server):
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+
+    def shutdown_timeout(self, seconds: str) -> None:
+        """Set the deadline for stopping; counts from the next start."""
+        self._config["service"]["shutdown_timeout"] = seconds
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None

@@ -27,7 +27,7 @@ async def test_counts_alone_are_logged(verbosity: str) -> None:
         health = SimpleNamespace(problems=dict)
         context = Context("debug", Telemetry(), structlog.get_logger(), health, Deadline(10.0))
         async with settings.build(context) as debug:
-            (request,) = debug.requests(Batch(Signal.TRACES, payload, 6))
+            (request,) = debug.encode(Batch(Signal.TRACES, payload, 6)).requests
             assert request.items == 6
             assert await debug.send(request) == 0
     assert lines == [

@@ -52,7 +52,7 @@ async def test_one_json_line_for_each_batch(tmp_path: Path) -> None:
     payload = logs({"service.name": "portal"}, record("first\nline", 5)).SerializeToString()
     for _ in range(2):
         async with exporter(tmp_path / "data" / "{signal}.jsonl") as file:
-            for request in file.requests(Batch(Signal.LOGS, payload, 1)):
+            for request in file.encode(Batch(Signal.LOGS, payload, 1)).requests:
                 assert await file.send(request) == 0
     assert names(tmp_path / "data") == ["logs.jsonl", "metrics.jsonl", "traces.jsonl"]
     lines = (tmp_path / "data" / "logs.jsonl").read_bytes().splitlines()

@@ -74,7 +74,7 @@ async def test_push_arrives(server: Server) -> None:
     """A batch becomes one push with the tenant and the configured headers."""
     settings: dict[str, Any] = {"endpoint": server.url, "tenant_id": "clinic-1", "headers": {"X-Extra": "yes"}}
     async with exporter(**settings) as loki:
-        (request,) = loki.requests(batch(NOW + 1, NOW))
+        (request,) = loki.encode(batch(NOW + 1, NOW)).requests
         assert repr(request) == f"Request(logs, 2 items, {len(request.body)} bytes)"
         assert await loki.send(request) == 0
     ((headers, body),) = server.pushes
@@ -89,26 +89,27 @@ def test_losses_are_counted() -> None:
     """What Loki cannot take is left out of the requests and counted by reason."""
     telemetry = Telemetry()
     loki = exporter(telemetry, endpoint="http://localhost:3100")
-    (request,) = loki.requests(batch(1, NOW, NOW + 10**15))
-    assert request.items == 1
-    assert loki.requests(batch(2)) == []
-    assert dropped(telemetry) == {"too_old": 2.0, "too_far_in_future": 1.0}
+    encoded = loki.encode(batch(1, NOW, NOW + 10**15))
+    assert [request.items for request in encoded.requests] == [1]
+    assert encoded.dropped == {"too_old": 1, "too_far_in_future": 1}
+    assert loki.encode(batch(2)).requests == []
 
 
-def dropped(telemetry: Telemetry) -> dict[str, float]:
-    return {
-        sample.labels["reason"]: sample.value
-        for metric in telemetry.registry.collect()
-        for sample in metric.samples
-        if sample.name == "telescrub_dropped_items_total"
-    }
+def test_shortened_records_are_counted() -> None:
+    """A record that is sent without a part of it is no loss, but it is said."""
+    telemetry = Telemetry()
+    loki = exporter(telemetry, endpoint="http://localhost:3100", limits={"max_line_size": 1024})
+    encoded = loki.encode(Batch(Signal.LOGS, logs({}, record("x" * 1025)).SerializeToString(), 1))
+    assert (len(encoded.requests), encoded.dropped) == (1, {})
+    labels = {"component": "loki", "signal": "logs", "reason": "line_truncated"}
+    assert telemetry.registry.get_sample_value("telescrub_shortened_items_total", labels) == 1
 
 
 def test_large_batch_is_split() -> None:
     """Pushes stay under `max_request_bytes`, which is also what the sender should join up to."""
     loki = exporter(endpoint="http://localhost:3100", max_request_bytes="64KiB")
     data = logs({}, *(record("x" * 30000, NOW + place) for place in range(5)))
-    requests = loki.requests(Batch(Signal.LOGS, data.SerializeToString(), 5))
+    requests = loki.encode(Batch(Signal.LOGS, data.SerializeToString(), 5)).requests
     assert [request.items for request in requests] == [2, 2, 1]
     assert loki.max_request_bytes == 65536
 

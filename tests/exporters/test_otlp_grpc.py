@@ -66,7 +66,7 @@ def exporter(port: int, **kind: object) -> OtlpGrpc:
 
 async def send(sending: OtlpGrpc) -> int:
     async with sending:
-        [request] = sending.requests(SPANS)
+        [request] = sending.encode(SPANS).requests
         return await sending.send(request)
 
 

@@ -55,7 +55,7 @@ def exporter(endpoint: str, **kind: object) -> OtlpHttp:
 
 async def send(sending: OtlpHttp) -> int:
     async with sending:
-        [request] = sending.requests(SPANS)
+        [request] = sending.encode(SPANS).requests
         return await sending.send(request)
 
 

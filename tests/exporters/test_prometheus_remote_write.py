@@ -65,16 +65,11 @@ def batch(*metrics: Metric) -> Batch:
     return Batch.received(Signal.METRICS, payload(*metrics).SerializeToString())
 
 
-def dropped(telemetry: Telemetry, reason: str) -> float | None:
-    labels = {"component": "prometheus_remote_write", "signal": "metrics", "reason": reason}
-    return telemetry.registry.get_sample_value("telescrub_dropped_items_total", labels)
-
-
 async def test_request_as_the_protocol_wants_it(receiver: Receiver, telemetry: Telemetry) -> None:
     """The headers of version 1.0, one Snappy block of series, and the operator's headers beside."""
     one = batch(counter("http.requests", at(1_732_000_000_123, 7.0, attributes=attributes(http__method="GET"))))
     async with build(telemetry, receiver.url, headers={"X-Scope-OrgID": "clinic"}) as exporter:
-        assert [await exporter.send(request) for request in exporter.requests(one)] == [0]
+        assert [await exporter.send(request) for request in exporter.encode(one).requests] == [0]
     ((headers, body),) = receiver.requests
     assert headers["Content-Type"] == "application/x-protobuf"
     assert headers["Content-Encoding"] == "snappy"
@@ -102,14 +97,16 @@ def test_settings_reach_the_translation(telemetry: Telemetry) -> None:
         max_samples_per_send=1,
         send_metadata=True,
     )
-    requests = exporter.requests(Batch.received(Signal.METRICS, data.SerializeToString()))
+    requests = exporter.encode(Batch.received(Signal.METRICS, data.SerializeToString())).requests
     labels = named("clinic_cpu", host_name="h", zone="z", region="eu", job="api")
     assert [decode(request.body) for request in requests] == [[], [(labels, [(5, 1.0)])], [(labels, [(6, 2.0)])]]
     assert [request.items for request in requests] == [0, 1, 1]
     promoted = build(
         telemetry, promote_resource_attributes=["zone"], translation_strategy="UnderscoreEscapingWithSuffixes"
     )
-    ((series, _), info) = decode(promoted.requests(Batch.received(Signal.METRICS, data.SerializeToString()))[0].body)
+    ((series, _), info) = decode(
+        promoted.encode(Batch.received(Signal.METRICS, data.SerializeToString())).requests[0].body
+    )
     assert series == named("cpu_seconds", zone="z", job="api", otel_scope_name="lib")
     assert info == (named("target_info", job="api", host_name="h", zone="z"), [(6, 1.0)])
 
@@ -117,7 +114,7 @@ def test_settings_reach_the_translation(telemetry: Telemetry) -> None:
 def test_metadata_goes_first(telemetry: Telemetry) -> None:
     """With `send_metadata` a request of its own tells the types."""
     exporter = build(telemetry, send_metadata=True)
-    first = exporter.requests(batch(counter("c", at(5, 1.0))))[0]
+    first = exporter.encode(batch(counter("c", at(5, 1.0)))).requests[0]
     request = WriteRequest.FromString(snappy.decompress(first.body))
     assert [(one.type, one.metric_family_name) for one in request.metadata] == [(1, "c_total")]
 
@@ -125,11 +122,11 @@ def test_metadata_goes_first(telemetry: Telemetry) -> None:
 def test_what_was_sent_is_not_sent_again(telemetry: Telemetry) -> None:
     """Late and repeated points are dropped and counted at the source; a batch of nothing else makes no request."""
     exporter = build(telemetry)
-    exporter.requests(batch(gauge("g", at(10, 1.0))))
-    assert exporter.requests(batch(gauge("g", at(9, 1.0), at(10, 1.0)))) == []
-    assert (dropped(telemetry, "out_of_order"), dropped(telemetry, "duplicate")) == (1, 1)
-    assert exporter.requests(batch(counter("d", at(1, 1.0), temporality=1))) == []
-    assert dropped(telemetry, "delta_temporality") == 1
+    assert len(exporter.encode(batch(gauge("g", at(10, 1.0)))).requests) == 1
+    again = exporter.encode(batch(gauge("g", at(9, 1.0), at(10, 1.0))))
+    assert (again.requests, again.dropped) == ([], {"out_of_order": 1, "duplicate": 1})
+    delta = exporter.encode(batch(counter("d", at(1, 1.0), temporality=1)))
+    assert (delta.requests, delta.dropped) == ([], {"delta_temporality": 1})
 
 
 def test_series_stay_in_order_over_requests(telemetry: Telemetry) -> None:
@@ -137,7 +134,7 @@ def test_series_stay_in_order_over_requests(telemetry: Telemetry) -> None:
     exporter = build(telemetry, max_samples_per_send=3)
     points = [at(time, count=time, sum=1.0) for time in (5, 3, 4, 1, 2)]
     times: dict[Any, list[int]] = {}
-    for request in exporter.requests(batch(histogram("h", *points))):
+    for request in exporter.encode(batch(histogram("h", *points))).requests:
         for labels, samples in decode(request.body):
             times.setdefault(labels, []).extend(time for time, _ in samples)
     assert list(times.values()) == [[1, 2, 3, 4, 5]] * 3

@@ -1,6 +1,5 @@
 """Sending: retries, hints, giving up, splitting, stopping, with an exporter that answers by script."""
 
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -8,7 +7,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from pipeline.batch import Batch, Signal
-from pipeline.component import Context, ExporterSettings, Request
+from pipeline.component import Context, Encoded, ExporterSettings, Request
 from pipeline.errors import Refused, Rejected, TooLarge
 from pipeline.queue import MemoryQueue, Merge
 from pipeline.sender import Sender
@@ -32,8 +31,8 @@ class Scripted:
     ) -> None:
         pass
 
-    def requests(self, batch: Batch) -> Sequence[Request]:
-        return [Request(batch.signal, batch.payload, batch.items)]
+    def encode(self, batch: Batch) -> Encoded:
+        return Encoded([Request(batch.signal, batch.payload, batch.items)])
 
     async def send(self, request: Request) -> int:
         self.sent.append(request)

@@ -140,7 +140,10 @@ def record(body: Any = "hello", time: int = NOW, **held: Any) -> LogRecord:
 
 
 def sent(data: LogsData, limits: Limits = DEFAULT, max_bytes: int = 2**20) -> tuple[list[Push], Counter[str]]:
-    return encode(data.SerializeToString(), LABELS, limits, max_bytes, NOW)
+    """The pushes, and what was left out or shortened: no reason is both."""
+    pushes, dropped, shortened = encode(data.SerializeToString(), LABELS, limits, max_bytes, NOW)
+    assert not dropped.keys() & shortened.keys()
+    return pushes, dropped + shortened
 
 
 def only(data: LogsData, limits: Limits = DEFAULT) -> tuple[dict[str, str], Entry]:
