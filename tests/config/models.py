@@ -46,6 +46,16 @@ class Scrub(Settings):
     """A share."""
 
 
+class Gather(Settings):
+    """A processor that says how exporters merge."""
+
+    size: int = 10
+    """Items of a request."""
+
+    def merge(self) -> int:
+        return self.size
+
+
 def _no_digits(value: str) -> str:
     if any(character.isdigit() for character in value):
         raise ValueError(f"'{value}' has a digit in it")

@@ -1,10 +1,12 @@
 """Whether components and pipelines fit together."""
 
+from dataclasses import replace
+
 import pytest
 
 from config.errors import ConfigError
 from config.load import Source, load
-from tests.config.models import CATALOGUE
+from tests.config.models import CATALOGUE, Gather
 
 COMPONENTS = """\
 receivers: {otlp: {protocols: }}
@@ -126,3 +128,36 @@ def test_hidden_ids() -> None:
         "a.yaml:8:45: service::pipelines::traces::exporters::0: the exporter '${env:WHERE}' is not defined "
         "under exporters or connectors; defined: count, count/2, file, loki"
     )
+
+
+MERGING = "processors: {scrub: , gather: , gather/2: {size: 20}}"
+
+
+def merging_problems(pipelines: str) -> list[str]:
+    catalogue = replace(CATALOGUE, processors={**CATALOGUE.processors, "gather": Gather})
+    text = COMPONENTS.replace("processors: {scrub: }", MERGING) + pipelines
+    with pytest.raises(ConfigError) as caught:
+        load([Source("a.yaml", text)], catalogue, {})
+    return str(caught.value).split("\n")
+
+
+def test_merging_stands_last() -> None:
+    """A processor that says how exporters merge has no other after it."""
+    found = merging_problems("    traces: {receivers: [otlp], processors: [gather, scrub], exporters: [file]}")
+    assert found == [
+        "a.yaml:8:46: service::pipelines::traces::processors::0: the processor 'gather' must stand last: "
+        "it sets how the exporters after it merge what waits"
+    ]
+
+
+def test_one_exporter_merges_in_one_way() -> None:
+    """Two pipelines of a signal cannot ask one exporter for different batches; two signals can."""
+    found = merging_problems(
+        "    logs: {receivers: [otlp], processors: [gather], exporters: [file]}\n"
+        "    logs/2: {receivers: [otlp], processors: [gather/2], exporters: [file]}\n"
+        "    traces: {receivers: [otlp], exporters: [file]}"
+    )
+    assert found == [
+        "a.yaml:9:69: service::pipelines::logs/2::exporters::0: the exporter 'file' gets logs from pipelines that batch "
+        "differently; give them the same batch processor, or an exporter each, such as file/2"
+    ]
