@@ -22,11 +22,9 @@ from demo.send import Sender
 from demo.telemetry import Round, generate, run_name
 from wire.signal import Signal
 
-__all__ = ["run", "run_demo"]
+__all__ = ["Demo", "run"]
 
 _CONNECT_SECONDS = 3.0
-_ARRIVAL_SECONDS = 20.0
-"""Longer than any batch timer."""
 _POLL_SECONDS = 0.5
 _LEAK_ROWS = 30
 
@@ -42,65 +40,44 @@ class _Sent:
     retries: int
 
 
-def run_demo(
-    *,
-    seconds: float = 10,
-    rate: float = 4,
-    seed: int | None = None,
-    grpc_endpoint: str = "localhost:4317",
-    json_logs_url: str = "http://localhost:4319",
-    data_directory: Path = Path("telescrub-data"),
-    metrics_url: str = "http://localhost:8888/metrics",
-    console: Console | None = None,
-) -> int:
-    """Run the demo; 0 if everything arrived and nothing planted is in it, otherwise 1. `rate` is rounds per second."""
-    return asyncio.run(
-        run(
-            seconds=seconds,
-            rate=rate,
-            seed=seed,
-            grpc_endpoint=grpc_endpoint,
-            json_logs_url=json_logs_url,
-            data_directory=data_directory,
-            metrics_url=metrics_url,
-            console=console or Console(),
-        )
-    )
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What to send and where the running daemon is; `rate` is rounds per second, without a `seed` one is drawn."""
+
+    seconds: float = 10
+    rate: float = 4
+    seed: int | None = None
+    grpc_endpoint: str = "localhost:4317"
+    json_logs_url: str = "http://localhost:4319"
+    data_directory: Path = Path("telescrub-data")
+    metrics_url: str = "http://localhost:8888/metrics"
+    arrival_seconds: float = 20.0
+    """What has not come out after this long is called missing: longer than any batch timer."""
 
 
-async def run(
-    *,
-    seconds: float,
-    rate: float,
-    seed: int | None,
-    grpc_endpoint: str,
-    json_logs_url: str,
-    data_directory: Path,
-    metrics_url: str,
-    console: Console,
-    arrival_seconds: float = _ARRIVAL_SECONDS,
-) -> int:
-    """As `run_demo`, inside an event loop; what has not come out after `arrival_seconds` is called missing."""
-    seed = secrets.randbelow(2**31) if seed is None else seed
-    if not await _answers(grpc_endpoint):
+async def run(demo: Demo, console: Console) -> int:
+    """Run the demo; 0 if everything arrived and nothing planted is in it, otherwise 1."""
+    seed = secrets.randbelow(2**31) if demo.seed is None else demo.seed
+    if not await _answers(demo.grpc_endpoint):
         console.print(
-            f"[red]No daemon answers on {grpc_endpoint}.[/] Start one with [bold]make run[/] or [bold]telescrub run[/]."
+            f"[red]No daemon answers on {demo.grpc_endpoint}.[/] "
+            "Start one with [bold]make run[/] or [bold]telescrub run[/]."
         )
         return 1
     # The time makes the name unique: a seed may be used again, and then its old output must not count.
     name = run_name(seed * 10**20 + time.time_ns())
     console.print(f"seed {seed}, run {name}")
-    before = await scrape(metrics_url)
-    async with Sender(grpc_endpoint, json_logs_url) as sender:
-        sent = await _send(sender, seed, name, seconds, rate, console)
+    before = await scrape(demo.metrics_url)
+    async with Sender(demo.grpc_endpoint, demo.json_logs_url) as sender:
+        sent = await _send(sender, seed, name, demo.seconds, demo.rate, console)
     if sum(sent.items.values()) == 0:
         console.print("[red]The daemon took nothing:[/] it refused or rejected every request. Its log says why.")
         return 1
-    output, grown = await _arrival(data_directory, name, sent, metrics_url, before, console, arrival_seconds)
+    output, grown = await _arrival(demo, name, sent, before, console)
     if not output.lines:
-        _nothing_to_read(data_directory, output, metrics_url, console)
+        _nothing_to_read(demo.data_directory, output, demo.metrics_url, console)
         return 1
-    return _report(sent, output, grown, metrics_url, console)
+    return _report(sent, output, grown, demo.metrics_url, console)
 
 
 async def _answers(endpoint: str) -> bool:
@@ -137,15 +114,15 @@ def _counts(items: dict[Signal, int]) -> str:
 
 
 async def _arrival(
-    folder: Path, name: str, sent: _Sent, metrics_url: str, before: Samples | None, console: Console, seconds: float
+    demo: Demo, name: str, sent: _Sent, before: Samples | None, console: Console
 ) -> tuple[Output, Samples | None]:
     """The output and the growth of the daemon's metrics, once nothing is missing or time is up."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + demo.arrival_seconds
     with console.status("waiting for it to come out"):
         while True:
-            after = await scrape(metrics_url)
+            after = await scrape(demo.metrics_url)
             grown = None if before is None or after is None else difference(before, after)
-            output = await asyncio.to_thread(read, folder, name)
+            output = await asyncio.to_thread(read, demo.data_directory, name)
             if not any(_missing(sent, output, grown).values()) or time.monotonic() > deadline:
                 return output, grown
             await asyncio.sleep(_POLL_SECONDS)

@@ -1,7 +1,6 @@
 """The HTTP side that exporters share: settings, one connection pool, and the judgement of an answer."""
 
 import io
-import ssl
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from multidict import CIMultiDict
 from pydantic import Field
 
 from config.settings import Seconds, Secret
@@ -17,7 +17,7 @@ from config.tls import ClientTls
 from pipeline.component import ExporterSettings
 from pipeline.errors import Refused, Rejected, TooLarge
 
-__all__ = ["USER_AGENT", "Answer", "HttpClient", "HttpExporterSettings", "judge"]
+__all__ = ["USER_AGENT", "Answer", "HttpExporter", "HttpExporterSettings", "judge"]
 
 USER_AGENT = f"telescrub/{version('telescrub')}"
 
@@ -50,46 +50,53 @@ class Answer:
         return f"Answer({self.status})"
 
 
-class HttpClient:
-    """One pool of connections to one destination. Redirects are not followed: data goes where the configuration
-    says.
+class HttpExporter:
+    """What exporters over HTTP are made of: one pool of connections to one destination.
+
+    Redirects are not followed: data goes where the configuration says and nowhere else.
     """
 
     def __init__(self, settings: HttpExporterSettings) -> None:
-        self._settings = settings
-        self._session: aiohttp.ClientSession | None = None
+        self._timeout_seconds, self._tls = settings.timeout, settings.tls
+        self._own_headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
 
     async def __aenter__(self) -> Self:
-        tls: ssl.SSLContext = self._settings.tls.context()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls),
-            timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
-            auto_decompress=True,
+            connector=aiohttp.TCPConnector(ssl=self._tls.context()),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
         )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._session.close()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send `body`; `headers` win over the configured ones.
 
         Raises: `Refused` if no answer came: connection refused or dropped, or time is up.
         """
-        assert self._session is not None, "the client is used outside its context"
-        own = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
+        sent = CIMultiDict({"User-Agent": USER_AGENT})
+        sent.update(self._own_headers)
+        sent.update(headers)
         try:
-            async with self._session.post(
-                url, data=_stream(body), headers={"User-Agent": USER_AGENT, **own, **headers}, allow_redirects=False
-            ) as response:
-                return Answer(response.status, response.headers, await response.content.read(_MAX_ANSWER_BYTES))
+            async with self._session.post(url, data=_stream(body), headers=sent, allow_redirects=False) as response:
+                return Answer(response.status, response.headers, await _start_of(response.content))
         except TimeoutError:
-            raise Refused(f"no answer within {self._settings.timeout:g} s") from None
+            raise Refused(f"no answer within {self._timeout_seconds:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Refused(f"no answer: {type(error).__name__}") from None
+
+
+async def _start_of(content: aiohttp.StreamReader) -> bytes:
+    """A body, or as much of it as is looked at."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > _MAX_ANSWER_BYTES:
+            break
+    return bytes(body[:_MAX_ANSWER_BYTES])
 
 
 def _stream(body: bytes) -> bytes | io.BytesIO:

@@ -3,14 +3,13 @@
 import re
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from config.settings import ByteSize, Seconds, Settings
-from exporters.http_client import Answer, HttpClient, HttpExporterSettings, judge
+from exporters.http_client import Answer, HttpExporter, HttpExporterSettings, judge
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, Request
 from pipeline.errors import Rejected
@@ -118,10 +117,11 @@ class LokiSettings(HttpExporterSettings):
         return Loki(self, context)
 
 
-class Loki:
+class Loki(HttpExporter):
     """Sends log records to Loki. Requests may overtake each other: it takes lines up to an hour out of order."""
 
     def __init__(self, settings: LokiSettings, context: Context, now_ns: Callable[[], int] = time.time_ns) -> None:
+        super().__init__(settings)
         self.max_request_bytes = settings.max_request_bytes
         self._url = settings.endpoint
         self._labels = {key: label_name(key) for key in settings.labels}
@@ -129,18 +129,8 @@ class Loki:
         self._headers = {"Content-Type": "application/x-protobuf"}
         if settings.tenant_id:
             self._headers["X-Scope-OrgID"] = settings.tenant_id
-        self._client = HttpClient(settings)
         self._context = context
         self._now_ns = now_ns
-
-    async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.__aexit__(kind, error, trace)
 
     def encode(self, batch: Batch) -> Encoded:
         now = self._now_ns()
@@ -150,7 +140,7 @@ class Loki:
         return Encoded([Request(batch.signal, push.body, push.entries) for push in pushes], dropped)
 
     async def send(self, request: Request) -> int:
-        answer = await self._client.post(self._url, request.body, self._headers)
+        answer = await self.post(self._url, request.body, self._headers)
         if answer.status == 400:
             return _ignored(answer, request.items)
         if answer.status in _ADVICE:

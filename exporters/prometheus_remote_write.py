@@ -6,15 +6,14 @@ whole request: such samples are left out beforehand and counted, so that they co
 
 import re
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, ConfigDict, Field, field_validator
 from pydantic.config import JsonDict
 
 from config.settings import ByteSize, Seconds, Secret, Settings
-from exporters.http_client import USER_AGENT, Answer, HttpClient, HttpExporterSettings, judge
+from exporters.http_client import USER_AGENT, Answer, HttpExporter, HttpExporterSettings, judge
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, Request
 from pipeline.errors import Refused, Rejected
@@ -203,28 +202,19 @@ class PrometheusRemoteWriteSettings(HttpExporterSettings):
         return conversion.enabled and not (conversion.exclude_service_attributes and key in _SERVICE_ATTRIBUTES)
 
     def build(self, context: Context) -> "PrometheusRemoteWrite":
-        return PrometheusRemoteWrite(self, context)
+        return PrometheusRemoteWrite(self)
 
 
-class PrometheusRemoteWrite:
+class PrometheusRemoteWrite(HttpExporter):
     """Sends to one receiver, and remembers how far each series has got."""
 
     max_request_bytes = 0
 
-    def __init__(self, settings: PrometheusRemoteWriteSettings, context: Context) -> None:
-        self._settings, self._context = settings, context
+    def __init__(self, settings: PrometheusRemoteWriteSettings) -> None:
+        super().__init__(settings)
+        self._settings = settings
         self._options = settings.options()
         self._sent = LastSent(_REMEMBERED_SERIES)
-        self._client = HttpClient(settings)
-
-    async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.__aexit__(kind, error, trace)
 
     def encode(self, batch: Batch) -> Encoded:
         """The batch as requests of samples. They are to be sent in order, and the batch is not to be given here again:
@@ -240,7 +230,7 @@ class PrometheusRemoteWrite:
 
     async def send(self, request: Request) -> int:
         """Raises: see `pipeline.component.Exporter.send`."""
-        answer = await self._client.post(self._settings.endpoint, request.body, _HEADERS)
+        answer = await self.post(self._settings.endpoint, request.body, _HEADERS)
         _judge(answer)
         return 0
 

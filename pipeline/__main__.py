@@ -1,5 +1,6 @@
 """The command line: `telescrub run|validate|components|schema|demo`. The only module that sees every component."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Annotated
 import orjson
 import typer
 import uvloop
+from rich.console import Console
 from structlog.typing import FilteringBoundLogger
 
 import connectors
@@ -23,7 +25,8 @@ from config.errors import ConfigError
 from config.load import load
 from config.model import Config
 from config.schema import schema as json_schema
-from demo.show import run_demo
+from demo.show import Demo
+from demo.show import run as run_demo
 from pipeline.logs import logger
 from pipeline.service import Service
 from wire.otlp import COMPILED
@@ -144,16 +147,8 @@ def demo(
     metrics_url: Annotated[str, typer.Option(help="The daemon's own metrics.")] = "http://localhost:8888/metrics",
 ) -> None:
     """Send healthcare telemetry with planted PHI to the running daemon and show what came out: exit 0 if none did."""
-    code = run_demo(
-        seconds=seconds,
-        rate=rate,
-        seed=seed,
-        grpc_endpoint=grpc_endpoint,
-        json_logs_url=json_logs_url,
-        data_directory=data_directory,
-        metrics_url=metrics_url,
-    )
-    raise typer.Exit(code)
+    shown = Demo(seconds, rate, seed, grpc_endpoint, json_logs_url, data_directory, metrics_url)
+    raise typer.Exit(asyncio.run(run_demo(shown, Console())))
 
 
 def _version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from demo.people import people
 from demo.planted import forms
-from demo.show import run, run_demo
+from demo.show import Demo, run
 from tests.demo.daemon import listening
 
 SEED = 11
@@ -39,7 +39,7 @@ async def show(
     assert callable(scrub_with)
     async with listening(folder, scrub_with) as daemon:
         daemon.metrics = ["", CLEAN] if metrics else []
-        code = await run(
+        demo = Demo(
             seconds=0.1,
             rate=10,
             seed=SEED,
@@ -47,9 +47,9 @@ async def show(
             json_logs_url=daemon.url,
             data_directory=folder / "elsewhere" if elsewhere else folder,
             metrics_url=f"{daemon.url}/metrics",
-            console=Console(file=screen, width=120),
             arrival_seconds=0,
         )
+        code = await run(demo, Console(file=screen, width=120))
     return code, screen.getvalue()
 
 
@@ -103,11 +103,10 @@ async def test_without_self_metrics(tmp_path: Path) -> None:
     assert "redactions cannot be shown by rule" in screen
 
 
-def test_without_a_daemon(tmp_path: Path) -> None:
+async def test_without_a_daemon(tmp_path: Path) -> None:
     """One sentence with the remedy, and exit 1."""
     screen = io.StringIO()
-    code = run_demo(
-        seconds=1, grpc_endpoint="localhost:1", data_directory=tmp_path, console=Console(file=screen, width=120)
-    )
+    demo = Demo(seconds=1, grpc_endpoint="localhost:1", data_directory=tmp_path)
+    code = await run(demo, Console(file=screen, width=120))
     assert code == 1
     assert screen.getvalue() == "No daemon answers on localhost:1. Start one with make run or telescrub run.\n"
