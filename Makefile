@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test unit lint end-to-end backends clean
+.PHONY: run test unit lint end-to-end backends docs clean
 
 run: $(VENV)/installed  ## start the daemon on the built-in configuration
 	$(BIN)/telescrub run
@@ -38,6 +38,9 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml setup.py $(KERNELS)
 $(VENV)/installed-for-tests: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
+
+docs: $(VENV)/installed  ## docs/reference.md, from the settings in the code
+	$(BIN)/telescrub components --markdown > docs/reference.md
 
 clean:
 	rm -rf $(VENV) build *.egg-info wire/*.so wire/*.c

@@ -56,11 +56,11 @@ def _is_written_as_seconds(value: Any) -> Any:
     return value if isinstance(value, float) else _parse_seconds(value)
 
 
-_DURATION_SCHEMA = {"type": ["string", "integer"], "pattern": r"^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$|^0$"}
-_SIZE_SCHEMA = {"type": ["string", "integer"], "pattern": r"^\d+\s*(B|KB|MB|GB|KiB|MiB|GiB)?$"}
+DURATION_SCHEMA = {"type": ["string", "integer"], "pattern": r"^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$|^0$"}
+SIZE_SCHEMA = {"type": ["string", "integer"], "pattern": r"^\d+\s*(B|KB|MB|GB|KiB|MiB|GiB)?$"}
 
-Seconds = Annotated[float, BeforeValidator(_is_written_as_seconds), WithJsonSchema(_DURATION_SCHEMA)]
+Seconds = Annotated[float, BeforeValidator(_is_written_as_seconds), WithJsonSchema(DURATION_SCHEMA)]
 """A duration: written `200ms` or `1m30s` in YAML, seconds as a float in code."""
 
-ByteSize = Annotated[int, BeforeValidator(_parse_bytes), WithJsonSchema(_SIZE_SCHEMA)]
+ByteSize = Annotated[int, BeforeValidator(_parse_bytes), WithJsonSchema(SIZE_SCHEMA)]
 """A size in bytes: written `4194304` or `4MiB` in YAML, bytes as an integer in code."""

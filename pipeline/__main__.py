@@ -12,6 +12,7 @@ import orjson
 import typer
 import uvloop
 from rich.console import Console
+from rich.table import Table
 from structlog.typing import FilteringBoundLogger
 
 import connectors
@@ -24,6 +25,7 @@ from config.defaults import default_sources
 from config.errors import ConfigError
 from config.load import load
 from config.model import Config
+from config.reference import reference, rows, summary
 from config.schema import schema as json_schema
 from demo.show import Demo
 from demo.show import run as run_demo
@@ -109,21 +111,41 @@ def validate(config: ConfigFiles = None) -> None:
 
 
 @app.command()
-def components() -> None:
-    """List every component with the signals it handles."""
+def components(
+    name: Annotated[str | None, typer.Argument(help="Show the settings of the components of this type.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="All settings of all components, as Markdown.")] = False,
+) -> None:
+    """List the components there are, or the settings of one."""
     all_of_them = catalogue()
+    if markdown:
+        typer.echo(reference(all_of_them), nl=False)
+    elif name is not None:
+        _show_settings(all_of_them, name)
+    else:
+        _list_components(all_of_them)
+
+
+def _show_settings(all_of_them: Catalogue, name: str) -> None:
+    found = [(kind, model) for kind in KINDS if (model := all_of_them.settings(kind, name)) is not None]
+    if not found:
+        typer.secho(f"there is no component {name}; `telescrub components` lists those there are", fg="red", err=True)
+        raise typer.Exit(1)
+    for kind, model in found:
+        table = Table(
+            "key", "default", "meaning", title=f"{kind}: {name}", caption=summary(model), title_justify="left"
+        )
+        for row in rows(model):
+            table.add_row(row.path, row.default.replace("`", ""), row.meaning)
+        Console().print(table)
+
+
+def _list_components(all_of_them: Catalogue) -> None:
     for kind in KINDS:
         typer.secho(f"{kind}:", bold=True)
         for name, settings in sorted(all_of_them.table(kind).items()):
             other = [alias for alias, target in all_of_them.aliases(kind).items() if target == name]
             note = f"  (also {', '.join(sorted(other))})" if other else ""
-            typer.echo(f"  {name:<26}{_first_line(settings)}{note}")
-
-
-def _first_line(settings: type) -> str:
-    module = sys.modules[settings.__module__]
-    line = (module.__doc__ or "").strip().partition("\n")[0]
-    return line.partition(": ")[2] or line
+            typer.echo(f"  {name:<26}{summary(settings)}{note}")
 
 
 @app.command()

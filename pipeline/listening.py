@@ -13,7 +13,15 @@ from config.settings import Settings
 from config.tls import ServerTls
 from pipeline.deadline import Deadline
 
-__all__ = ["Address", "Listening", "ListeningSettings", "listen", "parse_address", "remove_stale_socket"]
+__all__ = [
+    "Address",
+    "Listening",
+    "ListeningSettings",
+    "listen",
+    "parse_address",
+    "remove_stale_socket",
+    "restrict_socket",
+]
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -70,7 +78,7 @@ async def listen(app: web.Application, settings: ListeningSettings, deadline: De
     try:
         await _site(runner, settings).start()
         if settings.transport == "unix":
-            _restrict(settings.endpoint)
+            restrict_socket(settings.endpoint)
         yield Listening(_port(runner))
     finally:
         await runner.cleanup()
@@ -90,7 +98,8 @@ def _port(runner: web.AppRunner) -> int:
     return int(address[1]) if isinstance(address, tuple) else 0
 
 
-def _restrict(path: str) -> None:
+def restrict_socket(path: str) -> None:
+    """Keep other users out of a unix socket."""
     Path(path).chmod(0o600)
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from config.tls import ServerTls
 from pipeline.batch import Batch, Signal
-from pipeline.listening import Address, ListeningSettings, parse_address, remove_stale_socket
+from pipeline.listening import Address, ListeningSettings, parse_address, remove_stale_socket, restrict_socket
 from receivers.intake import Intake
 from receivers.status import answer_to
 
@@ -49,6 +49,8 @@ class OtlpGrpcServer:
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": method}),))
         self.port = self._listen()
         await self._server.start()
+        if self._settings.transport == "unix":
+            restrict_socket(self._settings.endpoint)
         return self
 
     def _options(self) -> list[tuple[str, int]]:

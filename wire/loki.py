@@ -19,6 +19,8 @@ import snappy
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 
+from wire.protobuf import varint
+
 __all__ = ["Limits", "Push", "encode", "label_name"]
 
 
@@ -295,20 +297,6 @@ def _size(pairs: Mapping[str, bytes]) -> int:
 # PushRequest{1 streams{1 labels, 2 entries{1 timestamp{1 seconds, 2 nanos}, 2 line, 3 metadata{1 name, 2 value}}}}
 
 
-def _varint(number: int) -> bytes:
-    if number < 128:
-        return _ONE_BYTE[number]
-    parts = bytearray()
-    while number > 127:
-        parts.append(number & 127 | 128)
-        number >>= 7
-    parts.append(number)
-    return bytes(parts)
-
-
-_ONE_BYTE = [bytes([number]) for number in range(128)]
-
-
 def _encode_pairs(pairs: Mapping[str, str]) -> tuple[bytes, int]:
     """The metadata fields of an entry, and their size as Loki counts it."""
     parts = []
@@ -316,8 +304,8 @@ def _encode_pairs(pairs: Mapping[str, str]) -> tuple[bytes, int]:
     for name, text in pairs.items():
         value = text.encode()
         head = _name_field(name)
-        length = _varint(len(value))
-        parts.append(b"\x1a%b%b%b%b" % (_varint(len(head) + len(length) + len(value)), head, length, value))
+        length = varint(len(value))
+        parts.append(b"\x1a%b%b%b%b" % (varint(len(head) + len(length) + len(value)), head, length, value))
         size += len(name) + len(value)
     return b"".join(parts), size
 
@@ -325,19 +313,19 @@ def _encode_pairs(pairs: Mapping[str, str]) -> tuple[bytes, int]:
 @lru_cache(maxsize=4096)
 def _name_field(name: str) -> bytes:
     """The name's field and the tag of the value's."""
-    return b"\x0a" + _varint(len(name)) + name.encode() + b"\x12"
+    return b"\x0a" + varint(len(name)) + name.encode() + b"\x12"
 
 
 def _entry(time_ns: int, record: LogRecord, shared: _Shared, limits: Limits, shortened: Counter[str]) -> bytes:
     seconds, nanos = divmod(time_ns, 10**9)
-    time = b"\x08" + _varint(seconds) + b"\x10" + _varint(nanos)
+    time = b"\x08" + varint(seconds) + b"\x10" + varint(nanos)
     line = _text(record.body).encode()
     if len(line) > limits.max_line_size:
         shortened["line_truncated"] += 1
         line = _shorten(line, limits.max_line_size)
     metadata = _metadata(record, shared, limits, shortened)
-    entry = b"".join((b"\x0a", _varint(len(time)), time, b"\x12", _varint(len(line)), line, metadata))
-    return b"\x12" + _varint(len(entry)) + entry
+    entry = b"".join((b"\x0a", varint(len(time)), time, b"\x12", varint(len(line)), line, metadata))
+    return b"\x12" + varint(len(entry)) + entry
 
 
 _FRAMING = 16
@@ -365,6 +353,6 @@ def _push(group: list[tuple[str, bytes]]) -> Push:
     body: list[bytes] = []
     for selector, entries in groupby(group, key=itemgetter(0)):
         labels = selector.encode()
-        stream = b"\x0a" + _varint(len(labels)) + labels + b"".join(entry for _, entry in entries)
-        body += (b"\x0a", _varint(len(stream)), stream)
+        stream = b"\x0a" + varint(len(labels)) + labels + b"".join(entry for _, entry in entries)
+        body += (b"\x0a", varint(len(stream)), stream)
     return Push(snappy.compress(b"".join(body)), len(group))

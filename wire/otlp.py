@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError, Message
 
 from wire import otlp_walk, schema
 from wire.otlp_walk import COMPILED, Malformed, NotCanonical
+from wire.protobuf import fields, varint
 from wire.signal import Signal
 
 __all__ = ["COMPILED", "Malformed", "count", "decode", "sanitize", "splice", "split"]
@@ -83,57 +84,25 @@ class _Item:
     field: bytes
 
 
-_HOLDS_ITEMS = {
-    number: {
-        field.number
-        for field in message.fields
-        if (
-            field.message_type is not None
-            and (
-                field.message_type.name.startswith(("Resource", "Scope"))
-                or field.name in {"spans", "log_records", "metrics"}
-            )
-            and field.name != "resource"
-        )
-        or (
-            field.name in {"data_points", "gauge", "sum", "histogram", "exponential_histogram", "summary"}
-            and field.message_type is not None
-        )
-    }
-    for number, message in enumerate(schema.MESSAGES)
-}
-"""By message number: the fields that lead to items."""
+def _leading_to_items() -> dict[int, set[int]]:
+    """By message number: the fields that hold items, or messages that lead to items."""
+    leading: dict[int, set[int]] = {}
+    wanted = {number for number, is_item in enumerate(schema.ITEM) if is_item}
+    while wanted:
+        found = {place for place in schema.FIELDS if schema.CHILD[place[0] * schema.WIDTH + place[1]] in wanted}
+        found = {place for place in found if schema.KIND[place[0] * schema.WIDTH + place[1]] == schema.MESSAGE}
+        wanted = {message for message, _ in found} - leading.keys()
+        for message, number in found:
+            leading.setdefault(message, set()).add(number)
+    return leading
 
 
-def _fields(payload: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """The fields of a message: number, start of the tag, start of the content, end."""
-    at = start
-    while at < end:
-        begin = at
-        tag, at = _varint(payload, at)
-        content = at
-        if tag & 7 == 0:
-            _, at = _varint(payload, at)
-        elif tag & 7 == 2:
-            length, content = _varint(payload, at)
-            at = content + length
-        else:
-            at += 8 if tag & 7 == 1 else 4
-        yield tag >> 3, begin, content, at
-
-
-def _varint(payload: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while payload[at] > 0x7F:
-        value |= (payload[at] & 0x7F) << shift
-        shift += 7
-        at += 1
-    return value | payload[at] << shift, at + 1
+_LEADING = _leading_to_items()
 
 
 def _items(payload: bytes, message: int, start: int, end: int, envelopes: tuple[_Envelope, ...]) -> Iterator[_Item]:
-    for number, begin, content, stop in _fields(payload, start, end):
-        if number not in _HOLDS_ITEMS[message]:
+    for number, begin, content, stop in fields(payload, start, end):
+        if number not in _LEADING[message]:
             continue
         child = schema.CHILD[message * schema.WIDTH + number]
         if schema.ITEM[child]:
@@ -146,8 +115,8 @@ def _items(payload: bytes, message: int, start: int, end: int, envelopes: tuple[
 
 def _header(payload: bytes, message: int, start: int, end: int) -> bytes:
     """What an envelope holds beside items, such as resource, schema_url, name and unit."""
-    fields = _fields(payload, start, end)
-    return b"".join(payload[begin:stop] for number, begin, _, stop in fields if number not in _HOLDS_ITEMS[message])
+    inner = fields(payload, start, end)
+    return b"".join(payload[begin:stop] for number, begin, _, stop in inner if number not in _LEADING[message])
 
 
 def _assemble(items: Sequence[_Item], level: int) -> bytes:
@@ -157,9 +126,7 @@ def _assemble(items: Sequence[_Item], level: int) -> bytes:
     out = bytearray()
     for envelope, group in groupby(items, key=lambda item: item.envelopes[level]):
         content = envelope.header + _assemble(list(group), level + 1)
-        out += envelope.tag
-        otlp_walk.write_varint(out, len(content))
-        out += content
+        out += envelope.tag + varint(len(content)) + content
     return bytes(out)
 
 

@@ -9,6 +9,7 @@ follow the tables of
 import cython
 
 from wire import schema
+from wire.protobuf import varint
 
 __all__ = ["COMPILED", "Malformed", "NotCanonical", "count_items", "splice"]
 
@@ -260,8 +261,7 @@ class _Splice(_Reader):
             out += self.payload[copied:after_tag]
             entry: cython.int = message * _WIDTH + cython.cast(cython.int, tag >> 3)
             field = self.field(entry, stop)
-            write_varint(out, len(field))
-            out += field
+            out += varint(len(field)) + field
             copied = self.at = stop
         out += self.payload[copied:end]
         self.at = end
@@ -275,14 +275,6 @@ class _Splice(_Reader):
         if self.edit_start != self.at or self.edit_end != stop:
             raise ValueError("an edit must cover the whole content of a leaf")
         return bytearray(self.replacement())
-
-
-def write_varint(out: bytearray, value: int) -> None:
-    """Append a varint."""
-    while value > 0x7F:
-        out.append((value & 0x7F) | 0x80)
-        value >>= 7
-    out.append(value)
 
 
 def splice(payload: bytes, root: int, edits: list[tuple[int, int, bytes]]) -> bytes:

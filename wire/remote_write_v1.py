@@ -14,6 +14,7 @@ from functools import lru_cache
 import snappy
 
 from wire.prometheus_names import Kind
+from wire.protobuf import length_delimited, varint
 from wire.remote_write import Family
 from wire.remote_write_labels import Labels
 from wire.remote_write_series import Series
@@ -82,7 +83,7 @@ def _time_series(series: Iterable[Series], max_samples: int, max_bytes: int) -> 
         step = min(max_samples, max((max_bytes - len(labels) - _SAMPLE_BYTES) // _SAMPLE_BYTES, 1))
         for start in range(0, len(samples), step):
             part = samples[start : start + step]
-            yield _length_delimited(0x0A, labels + b"".join([_sample(*sample) for sample in part])), len(part)
+            yield length_delimited(0x0A, labels + b"".join([_sample(*sample) for sample in part])), len(part)
 
 
 def _labels(labels: Labels) -> bytes:
@@ -92,36 +93,21 @@ def _labels(labels: Labels) -> bytes:
 @lru_cache(maxsize=16_384)
 def _label(label: tuple[str, str]) -> bytes:
     name, value = label
-    return _length_delimited(0x0A, _text(0x0A, name) + _text(0x12, value))
+    return length_delimited(0x0A, _text(0x0A, name) + _text(0x12, value))
 
 
 _pack_double = struct.Struct("<d").pack
 
 
 def _sample(timestamp: int, value: float) -> bytes:
-    return _length_delimited(0x12, b"\x09" + _pack_double(value) + b"\x10" + _varint(timestamp))
+    return length_delimited(0x12, b"\x09" + _pack_double(value) + b"\x10" + varint(timestamp))
 
 
 def _metadata(family: Family) -> bytes:
-    kind = b"\x08" + _varint(_TYPES[family.kind])
+    kind = b"\x08" + varint(_TYPES[family.kind])
     texts = _text(0x12, family.name) + _text(0x22, family.help) + _text(0x2A, family.unit)
-    return _length_delimited(0x1A, kind + texts)
+    return length_delimited(0x1A, kind + texts)
 
 
 def _text(tag: int, text: str) -> bytes:
-    return _length_delimited(tag, text.encode()) if text else b""
-
-
-def _length_delimited(tag: int, content: bytes) -> bytes:
-    return bytes((tag,)) + _varint(len(content)) + content
-
-
-@lru_cache(maxsize=1024)
-def _varint(number: int) -> bytes:
-    """Cached: the same lengths and times come again and again."""
-    groups = bytearray()
-    while number > 0x7F:
-        groups.append(number & 0x7F | 0x80)
-        number >>= 7
-    groups.append(number)
-    return bytes(groups)
+    return length_delimited(tag, text.encode()) if text else b""

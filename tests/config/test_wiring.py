@@ -158,6 +158,6 @@ def test_one_exporter_merges_in_one_way() -> None:
         "    traces: {receivers: [otlp], exporters: [file]}"
     )
     assert found == [
-        "a.yaml:9:69: service::pipelines::logs/2::exporters::0: the exporter 'file' gets logs from pipelines that batch "
-        "differently; give them the same batch processor, or an exporter each, such as file/2"
+        "a.yaml:9:69: service::pipelines::logs/2::exporters::0: the exporter 'file' gets logs from pipelines that "
+        "batch differently; give them the same batch processor, or an exporter each, such as file/2"
     ]

@@ -129,6 +129,7 @@ async def test_unix_socket(tmp_path: Path) -> None:
     consumer = Consuming()
     for _ in range(2):
         async with server(consumer, endpoint=f"{tmp_path}/otlp.sock", transport="unix"):
+            assert (tmp_path / "otlp.sock").stat().st_mode & 0o777 == 0o600
             await export(f"unix:{tmp_path}/otlp.sock", SPANS.payload)
     assert len(consumer.payloads) == 2
 

@@ -10,7 +10,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from tests.wire.test_otlp_json import messages
-from wire import otlp, otlp_walk, schema
+from wire import otlp, schema
+from wire.protobuf import length_delimited
 from wire.signal import Signal
 
 
@@ -20,16 +21,10 @@ def one_span(**fields: object) -> TracesData:
     return data
 
 
-def field(number: int, wire_type: int, content: bytes) -> bytes:
-    return bytes([number << 3 | wire_type]) + content
-
-
 def nested(*levels: int, content: bytes) -> bytes:
     """`content` within length-delimited fields, outermost first."""
     for number in reversed(levels):
-        size = bytearray()
-        otlp_walk.write_varint(size, len(content))
-        content = field(number, 2, bytes(size) + content)
+        content = length_delimited(number << 3 | 2, content)
     return content
 
 

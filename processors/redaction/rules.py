@@ -1,0 +1,205 @@
+"""What a rule is, and the reading of rule packs: YAML in, checked rules out, every problem with its file and line."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import hyperscan
+import yaml
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+import config
+from config.settings import Settings
+from processors.redaction.checks import CHECKS
+
+__all__ = ["PACKS", "Pack", "Pattern", "Rule", "RuleError", "effective", "load_pack", "shipped_pack"]
+
+PACKS = ("hipaa", "lgpd", "secrets")
+"""The packs that come with Telescrub. `base`, what is never touched and what is always done, is part of every set."""
+
+
+class RuleError(ValueError):
+    """A rule file that cannot be used; each line of the message is `file:line: path: sentence`."""
+
+
+def _is_scannable(pattern: str) -> str:
+    """Linear-time patterns only: what Hyperscan takes, with the start of a match known."""
+    if re.search(r"\\[AzZGQ]", pattern):
+        raise ValueError("write ^ and $ for the start and the end of a text; \\A, \\z, \\Z, \\G and \\Q are not taken")
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    try:
+        database.compile(expressions=[pattern.encode()], ids=[0], flags=[hyperscan.HS_FLAG_SOM_LEFTMOST])
+    except hyperscan.error as problem:
+        raise ValueError(f"the pattern engine does not take this: {problem}") from None
+    return pattern
+
+
+def _is_check(name: str) -> str:
+    if name not in CHECKS:
+        raise ValueError(f"there is no validator of this name; there are {', '.join(CHECKS)}")
+    return name
+
+
+Expression = Annotated[str, Field(min_length=1), AfterValidator(_is_scannable)]
+Keyword = Annotated[str, Field(pattern=r"^[^\W_]")]
+
+
+class Pattern(Settings):
+    """Text that a rule looks for, and what else must hold for it to count."""
+
+    match: Expression
+    """A Hyperscan expression on UTF-8: no look-around, no back-references; `\\b`, `\\w` and `\\d` know ASCII only."""
+    needs: Literal["nothing", "keyword", "check", "keyword or check", "keyword and check"] = "nothing"
+    """`keyword`: one of the rule's keywords stands shortly before. `check`: the rule's validator accepts it."""
+
+
+class Examples(Settings):
+    """A rule's own tests: a text, or a map of keys and values as in attributes or JSON."""
+
+    match: tuple[str | dict[str, Any], ...] = ()
+    """The rule must act on each of these."""
+    no_match: tuple[str | dict[str, Any], ...] = ()
+    """The rule must not act on any of these."""
+
+
+class Rule(Settings):
+    """One identifier: where it is looked for and what happens to it."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    """Names the rule in metrics and, in brackets, in what stands in place of a value."""
+    title: str
+    """What it is, for people."""
+    legal: str = ""
+    """The law it serves, such as a HIPAA paragraph and letter or an LGPD article."""
+    version: int = 1
+    """Goes up when the rule changes."""
+    action: Literal["mask", "drop", "keep"] = "mask"
+    """`mask`: a placeholder takes its place. `drop`: the attribute goes. `keep`: values under just these keys stay."""
+    placeholder: str = ""
+    """What a mask leaves; by default the rule's id in brackets."""
+    keys: tuple[str, ...] = ()
+    """Keys whose whole value falls under the rule, whatever its type, in any spelling; see docs/redaction.md."""
+    in_text: Literal["word", "words", "line", "never"] = "word"
+    """How far a value reaches that follows one of the keys in running text (`key=value`, `key: value`): one word, up to
+    the next punctuation, up to the end of the line; or never, for keys that are common words."""
+    patterns: tuple[Pattern, ...] = ()
+    """Text that falls under the rule wherever it stands. An entry may be just the expression."""
+    keywords: tuple[Keyword, ...] = ()
+    """Words that, shortly before a pattern, make it count; capitals do not matter."""
+    within: int = Field(default=40, ge=1, le=200)
+    """How many bytes before a pattern a keyword may end."""
+    cues: tuple[Keyword, ...] = ()
+    """Words that stand right before the name of a person; the capitalised words after one are the name."""
+    validator: Annotated[str, AfterValidator(_is_check)] | None = None
+    """The check digit rule for `needs: check`."""
+    paths: tuple[str, ...] = ()
+    """Collections in paths; the segment after one of them is an id: `/patients/12345` becomes `/patients/{id}`."""
+    segments: Literal["any", "numbered"] = "any"
+    """Which segments are ids: all but well-known words, or only those with a digit or an @."""
+    language: Literal["sql"] | None = None
+    """Values under the keys are in this language: only literals are taken out."""
+    examples: Examples = Examples()
+    """Texts and maps the rule must and must not act on; `telescrub test` runs them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_patterns(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("patterns"), list):
+            patterns = [{"match": entry} if isinstance(entry, str) else entry for entry in data["patterns"]]
+            return {**data, "patterns": patterns}
+        return data
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Rule":
+        needs = " ".join(pattern.needs for pattern in self.patterns)
+        if "keyword" in needs and not self.keywords:
+            raise ValueError("a pattern needs a keyword, but the rule has no keywords")
+        if "check" in needs and self.validator is None:
+            raise ValueError("a pattern needs a check, but the rule has no validator")
+        if not (self.keys or self.patterns or self.paths or self.cues):
+            raise ValueError("the rule looks for nothing; give it keys, patterns, cues or paths")
+        return self
+
+    @property
+    def mask(self) -> bytes:
+        """What stands in place of a value."""
+        return (self.placeholder or f"[{self.id}]").encode()
+
+
+class Pack(Settings):
+    """A file of rules. Where two rules find the same text, the longer one wins, then the one that comes first."""
+
+    pack: str
+    """The pack's name."""
+    version: int = 1
+    """Goes up when any rule changes."""
+    rules: tuple[Rule, ...]
+    """The rules."""
+
+
+@cache
+def shipped_pack(name: str) -> Pack:
+    """A pack that comes with Telescrub: `base`, or one of `PACKS`."""
+    return load_pack(Path(config.__file__).parent / "packs" / f"{name}.yaml")
+
+
+def load_pack(path: Path) -> Pack:
+    """The pack in a file.
+
+    Raises: `RuleError` with every problem in it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        return Pack.model_validate(yaml.safe_load(text))
+    except OSError as problem:
+        raise RuleError(f"{path}: the file cannot be read: {problem.strerror}") from None
+    except yaml.MarkedYAMLError as problem:
+        line = problem.problem_mark.line + 1 if problem.problem_mark else 1
+        raise RuleError(f"{path}:{line}: this is not YAML: {problem.problem}") from None
+    except ValidationError as problems:
+        lines = [f"{path}:{_line(tree, error['loc'])}: {_describe(tree, error)}" for error in problems.errors()]
+        raise RuleError("\n".join(lines)) from None
+
+
+def _describe(tree: yaml.Node | None, error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    rule = _rule_id(tree, error["loc"])
+    sentence = error["msg"].removeprefix("Value error, ")
+    return f"{where}{f' (rule {rule})' if rule else ''}: {sentence}"
+
+
+def _child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == part), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        found: yaml.Node = node.value[part]
+        return found
+    return None
+
+
+def _rule_id(tree: yaml.Node | None, path: Sequence[str | int]) -> str:
+    node = _child(_child(_child(tree, "rules"), path[1]), "id") if len(path) > 1 else None
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
+
+def _line(tree: yaml.Node | None, path: Sequence[str | int]) -> int:
+    """The line of the deepest node on a path that exists."""
+    line = 1
+    for part in path:
+        tree = _child(tree, part)
+        if tree is None:
+            break
+        line = tree.start_mark.line + 1
+    return line
+
+
+def effective(sources: Sequence[Sequence[Rule]]) -> list[Rule]:
+    """All rules in order; one whose id was there before takes that one's place."""
+    rules: dict[str, Rule] = {}
+    for source in sources:
+        for rule in source:
+            rules[rule.id] = rule
+    return list(rules.values())

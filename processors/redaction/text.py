@@ -1,0 +1,111 @@
+"""Redacting one text: it is taken apart, what falls under a rule is replaced, all else stays as it is."""
+
+from collections.abc import Callable, Sequence
+
+import orjson
+
+from processors.redaction.actions import in_text
+from processors.redaction.patterns import Found, OverBudget, Patterns
+from processors.redaction.rules import Rule
+from processors.redaction.sql import without_literals
+from wire.redact import SQL, unescape
+
+__all__ = ["Counts", "Text"]
+
+Counts = list[tuple[str, str]]
+"""An entry for each time a rule acted: the rule's id, the action."""
+
+Document = Callable[[bytes, int, int, Counts], bytes | None]
+
+
+class Text:
+    """Redacts texts by a set of rules. Texts within texts, which may be JSON, are given to `document`."""
+
+    def __init__(self, rules: Sequence[Rule], patterns: Patterns, max_bytes: int, document: Document) -> None:
+        self._rules = rules
+        self._patterns = patterns
+        self._max_bytes = max_bytes
+        self._document = document
+        self._sql = next((rule.id for rule in rules if rule.language == "sql"), "sql_literals")
+
+    def redact(self, text: bytes, code: int, depth: int, counts: Counts) -> bytes | None:
+        """The text to pass on, `text` itself if nothing had to change; None if the whole value must go.
+
+        `code` is that of its key (see `wire.redact`), `depth` how many texts it is within.
+        Raises: `OverBudget`.
+        """
+        if len(text) > self._max_bytes:
+            raise OverBudget
+        if text.startswith(b'"') and text.endswith(b'"') and len(text) > 1:
+            within = self._quoted(text, code, depth, counts)
+            if within is not text:
+                return within
+        if code == SQL:
+            text, literals = without_literals(text)
+            counts += [(self._sql, "mask")] * literals
+        return self._replace(text, self._patterns.found(text), counts)
+
+    def escaped(self, content: bytes, code: int, depth: int, counts: Counts) -> bytes | None:
+        """The same for the content of a JSON string with escapes.
+
+        Raises: `OverBudget`, also when the escapes make no text.
+        """
+        try:
+            text = unescape(content)
+        except ValueError:
+            raise OverBudget from None
+        redacted = self._document(text, code, depth + 1, counts)
+        if redacted is None or redacted == text:
+            return None if redacted is None else content
+        return orjson.dumps(redacted.decode("utf-8", "replace"))[1:-1]
+
+    def _quoted(self, text: bytes, code: int, depth: int, counts: Counts) -> bytes | None:
+        """A text that is one JSON string."""
+        try:
+            unescape(text[1:-1])
+        except ValueError:
+            return text
+        content = self.escaped(text[1:-1], code, depth, counts)
+        return text if content == text[1:-1] else None if content is None else b'"' + content + b'"'
+
+    def _replace(self, text: bytes, found: list[Found], counts: Counts) -> bytes | None:
+        if not found:
+            return text
+        pieces: list[bytes] = []
+        at = 0
+        for one in _apart([_whole_characters(text, one) for one in found]):
+            rule = self._rules[one.rule]
+            placeholder = in_text(rule, text[one.start : one.end])
+            counts.append((rule.id, rule.action))
+            if placeholder is None:
+                return None
+            pieces += text[at : one.start], placeholder
+            at = one.end
+        return b"".join((*pieces, text[at:]))
+
+
+def _apart(found: list[Found]) -> list[Found]:
+    """The union of what overlaps, each under the rule of its longest part, then the first rule in the packs."""
+    ordered = sorted(found, key=lambda one: one.start)
+    united = [ordered[0]]
+    longest = ordered[0]
+    for one in ordered[1:]:
+        last = united[-1]
+        if one.start >= last.end:
+            united.append(one)
+            longest = one
+            continue
+        if (one.start - one.end, one.rule) < (longest.start - longest.end, longest.rule):
+            longest = one
+        united[-1] = Found(last.start, max(last.end, one.end), longest.rule)
+    return united
+
+
+def _whole_characters(text: bytes, found: Found) -> Found:
+    """Widened to whole UTF-8 characters: expressions match bytes."""
+    start, end = found.start, found.end
+    while start > 0 and text[start] & 0xC0 == 0x80:
+        start -= 1
+    while end < len(text) and text[end] & 0xC0 == 0x80:
+        end += 1
+    return Found(start, end, found.rule)

@@ -1,0 +1,89 @@
+"""The two databases: what one tells the other has found before, and hits are decided as the rule says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.redaction.patterns import Found, OverBudget, Patterns
+from processors.redaction.rules import PACKS, Rule, effective, shipped_pack
+
+ALL = Patterns(effective([shipped_pack(name).rules for name in (*PACKS, "base")]))
+PIECES = [
+    "ssn", "SSN:", "mrn", "_mrn_", "card", "patient", "Dr.", "CPF", "cep", "born", "536-90-4399", "536904399",
+    "00981234", "52998224725", "4111111111111111", "x@example.org", "%40", "@", "(212) 555-0143", "2125550143",
+    "90210", "03/05/1980", "/patients/", "12345", "patients.123", "users/7", "Quxington", "=", ":", '"', "'", " ", " ",
+    "\n", "_", "-", "é", "A", "&", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln", "password", "Bearer abcdefghijklmnop",
+    "postgres://a:b@c", "d", "0",
+]  # fmt: skip
+
+
+def rule(**written: object) -> Patterns:
+    return Patterns([Rule.model_validate({"id": "r", "title": "", **written})])
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.lists(st.sampled_from(PIECES), max_size=3))
+def test_what_is_told_was_found(pieces: list[str], before: list[str]) -> None:
+    """Whatever stands in the buffer before a text: if there is something in the text, something ends within it."""
+    text = "".join(pieces).encode()
+    start = "".join(before).encode() + b"\n"
+    buffer = start + text + b"\nafter\n"
+    if ALL.found(text):
+        assert any(len(start) < end <= len(start + text) for end in ALL.ends(memoryview(buffer)))
+
+
+@pytest.mark.parametrize(
+    ("needs", "text", "found"),
+    [
+        ("nothing", b"n 529982247 25", True),
+        ("keyword", b"529982247", False),
+        ("keyword", b"the cpf is 529982247", True),
+        ("keyword", b"CPF 529982247", True),
+        ("keyword", b"xcpf 529982247", False),
+        ("keyword", b"cpfs 529982247", False),
+        ("keyword", b"cpf far away from 529982247", False),
+        ("keyword", b"my_cpf_529982247", False),
+        ("check", b"529982247", False),
+        ("keyword or check", b"cpf 529982247", True),
+        ("keyword and check", b"cpf 529982247", False),
+    ],
+)
+def test_needs(needs: str, text: bytes, found: bool) -> None:
+    """A pattern counts if what it needs is there."""
+    patterns = rule(patterns=[{"match": r"\b\d{9}\b", "needs": needs}], keywords=["cpf"], within=10, validator="cpf")
+    assert bool(patterns.found(text)) is found
+
+
+def test_where_it_is() -> None:
+    """The value alone: not the key, the cue or the collection before it."""
+    patterns = rule(keys=["patient_id"], cues=["dr."], paths=["patients"], patterns=["xyz"])
+    text = b"patient_id=77 Dr. Quxington /patients/12/a xyz"
+    assert [text[one.start : one.end] for one in sorted(patterns.found(text), key=lambda one: one.start)] == [
+        b"77",
+        b"Quxington",
+        b"12",
+        b"xyz",
+    ]
+
+
+def test_placeholders_are_left_alone() -> None:
+    """Those of any rule, wherever a value could be."""
+    patterns = rule(keys=["ssn"], placeholder="<gone>", paths=["patients"])
+    assert patterns.found(b'ssn=<gone> "ssn": "<gone>" /patients/<gone>') == []
+
+
+def test_no_patterns_at_all() -> None:
+    """A rule of keys that are not looked for in text has nothing to scan for."""
+    patterns = rule(keys=["a"], in_text="never")
+    assert (patterns.found(b"a=1"), patterns.ends(memoryview(b"a=1\n"))) == ([], [])
+
+
+def test_too_much_to_find() -> None:
+    """A text full of matches is over the budget, not slow."""
+    with pytest.raises(OverBudget):
+        rule(patterns=["a"]).found(b"a" * 200_000)
+
+
+def test_values_without_end_are_read_once() -> None:
+    """A hundred thousand keys before a bracket that is never closed are one finding."""
+    text = b"ssn:[" * 90_000
+    assert rule(keys=["ssn"]).found(text) == [Found(4, len(text), 0)]
