@@ -1,11 +1,13 @@
 """Compiles the kernels of wire/; everything else is in pyproject.toml."""
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import setup
 
 KERNELS = ["wire/otlp_walk.py", "wire/redact.py"]
 
-# optional: without a C compiler the same files run as Python, far slower, with a warning at start.
-extensions = [Extension(path.removesuffix(".py").replace("/", "."), [path], optional=True) for path in KERNELS]
+extensions = cythonize(KERNELS, language_level=3)
+for extension in extensions:
+    # Without a C compiler the same files run as Python, far slower, with a warning at start.
+    extension.optional = True
 
-setup(ext_modules=cythonize(extensions, language_level=3))
+setup(ext_modules=extensions)

@@ -1,5 +1,6 @@
 """The HTTP side that exporters share: settings, one connection pool, and the judgement of an answer."""
 
+import asyncio
 import io
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -61,8 +62,9 @@ class HttpExporter:
         self._own_headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
 
     async def __aenter__(self) -> Self:
+        tls = await asyncio.to_thread(self._tls.context)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls.context()),
+            connector=aiohttp.TCPConnector(ssl=tls),
             timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
         )
         return self

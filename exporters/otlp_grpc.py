@@ -1,5 +1,6 @@
 """The `otlp_grpc` exporter: OTLP over gRPC, the batch's own bytes."""
 
+import asyncio
 from types import TracebackType
 from typing import Any, Self
 
@@ -66,7 +67,7 @@ class OtlpGrpc:
         self._metadata = tuple((name.lower(), value.get_secret_value()) for name, value in settings.headers.items())
 
     async def __aenter__(self) -> Self:
-        self._channel = self._open()
+        self._channel = await self._open()
         self._calls = {signal: self._channel.unary_unary(method) for signal, method in _METHODS.items()}
         return self
 
@@ -75,7 +76,7 @@ class OtlpGrpc:
     ) -> None:
         await self._channel.close()
 
-    def _open(self) -> Any:
+    async def _open(self) -> Any:
         settings, tls = self._settings, self._settings.tls
         gzip = settings.compression == "gzip"
         compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
@@ -83,7 +84,8 @@ class OtlpGrpc:
         if tls.insecure or settings.endpoint.startswith("http://"):
             return grpc.aio.insecure_channel(target, compression=compression)
         options = [("grpc.ssl_target_name_override", tls.server_name_override)] if tls.server_name_override else None
-        return grpc.aio.secure_channel(target, _credentials(tls), options=options, compression=compression)
+        credentials = await asyncio.to_thread(_credentials, tls)
+        return grpc.aio.secure_channel(target, credentials, options=options, compression=compression)
 
     def encode(self, batch: Batch) -> Encoded:
         """The batch as it is."""

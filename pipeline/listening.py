@@ -1,5 +1,6 @@
 """Where servers listen: `host:port` or the path of a unix socket; and the running of an HTTP server."""
 
+import asyncio
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -76,9 +77,9 @@ async def listen(app: web.Application, settings: ListeningSettings, deadline: De
     )
     await runner.setup()
     try:
-        await _site(runner, settings).start()
+        await (await asyncio.to_thread(_site, runner, settings)).start()
         if settings.transport == "unix":
-            restrict_socket(settings.endpoint)
+            await asyncio.to_thread(restrict_socket, settings.endpoint)
         yield Listening(_port(runner))
     finally:
         await runner.cleanup()

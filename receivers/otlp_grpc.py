@@ -1,5 +1,6 @@
 """OTLP over gRPC: the Export method of the three services, on raw bytes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
@@ -47,10 +48,10 @@ class OtlpGrpcServer:
         for signal, service in SERVICES.items():
             method = grpc.unary_unary_rpc_method_handler(self._handler(signal))
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": method}),))
-        self.port = self._listen()
+        self.port = await self._listen()
         await self._server.start()
         if self._settings.transport == "unix":
-            restrict_socket(self._settings.endpoint)
+            await asyncio.to_thread(restrict_socket, self._settings.endpoint)
         return self
 
     def _options(self) -> list[tuple[str, int]]:
@@ -60,13 +61,14 @@ class OtlpGrpcServer:
             ("grpc.so_reuseport", 0),
         ]
 
-    def _listen(self) -> int:
+    async def _listen(self) -> int:
         settings = self._settings
-        address = _target(settings)
+        address = await asyncio.to_thread(_target, settings)
         try:
             if settings.tls is None:
                 return int(self._server.add_insecure_port(address))
-            return int(self._server.add_secure_port(address, _credentials(settings.tls)))
+            credentials = await asyncio.to_thread(_credentials, settings.tls)
+            return int(self._server.add_secure_port(address, credentials))
         except RuntimeError:
             raise OSError(f"cannot listen on {settings.endpoint}; is another program using it?") from None
 

@@ -4,10 +4,12 @@ compiled.
 
 import os
 import sys
+from collections.abc import Iterator
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from tests.receivers.tls import Certificates
 
@@ -29,3 +31,16 @@ if os.environ.get("TELESCRUB_UNCOMPILED") == "1":
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates of an authority of the tests' own."""
     return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test whose code blocks the event loop, on a file, a socket or a sleep, fails."""
+    if request.node.get_closest_marker("end_to_end"):
+        yield
+        return
+    with blockbuster_ctx(["receivers", "processors", "exporters", "extensions", "pipeline"]) as found:
+        # gRPC takes locks of its own when it is collected, whoever happens to run then.
+        for name in ("threading.Lock.acquire", "threading.Lock.acquire_lock"):
+            found.functions[name].deactivate()
+        yield
