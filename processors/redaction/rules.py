@@ -101,7 +101,7 @@ class Rule(Settings):
     language: Literal["sql"] | None = None
     """Values under the keys are in this language: only literals are taken out."""
     examples: Examples = Examples()
-    """Texts and maps the rule must and must not act on; `telescrub test` runs them."""
+    """Texts and maps the rule must and must not act on; the tests run them."""
 
     @model_validator(mode="before")
     @classmethod

@@ -219,7 +219,7 @@ def test_metric_labels_go() -> None:
     assert [entry.key for entry in after.sum.data_points[0].attributes] == ["route"]
     assert [entry.key for entry in after.sum.data_points[0].exemplars[0].filtered_attributes] == ["zone"]
     assert redacted(own, "ssn", Signal.METRICS, "drop") == 2
-    assert redacted(own, "patient_id", Signal.METRICS, "drop") == 1
+    assert redacted(own, "user_id", Signal.METRICS, "drop") == 1
 
 
 def test_redactions_are_counted() -> None:
