@@ -23,15 +23,15 @@ class ServerTls(Settings):
     client_ca_file: Path | None = None
     """PEM file with the authorities whose client certificates are required and verified."""
     min_version: Literal["1.2", "1.3"] = "1.2"
-    """Lowest TLS version."""
+    """HTTP only: lowest TLS version; gRPC takes 1.2 and newer."""
 
     def context(self) -> ssl.SSLContext:
-        """Raises: `OSError` or `ssl.SSLError` for files that cannot be read."""
+        """Raises: `OSError`, naming the file, for one that cannot be used."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _VERSIONS[self.min_version]
-        context.load_cert_chain(self.cert_file, self.key_file)
+        _load_pair(context, self.cert_file, self.key_file)
         if self.client_ca_file is not None:
-            context.load_verify_locations(self.client_ca_file)
+            _load_authorities(context, self.client_ca_file)
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
@@ -52,7 +52,7 @@ class ClientTls(Settings):
     server_name_override: str = ""
     """gRPC only: the name to expect in the server's certificate."""
     min_version: Literal["1.2", "1.3"] = "1.2"
-    """HTTP only: lowest TLS version."""
+    """HTTP only: lowest TLS version; gRPC takes 1.2 and newer."""
 
     @model_validator(mode="after")
     def _pair(self) -> "ClientTls":
@@ -61,12 +61,32 @@ class ClientTls(Settings):
         return self
 
     def context(self) -> ssl.SSLContext:
-        """Raises: `OSError` or `ssl.SSLError` for files that cannot be read."""
-        context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
+        """Raises: `OSError`, naming the file, for one that cannot be used."""
+        context = ssl.create_default_context() if self.ca_file is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = _VERSIONS[self.min_version]
-        if self.cert_file is not None:
-            context.load_cert_chain(self.cert_file, self.key_file)
+        if self.ca_file is not None:
+            _load_authorities(context, self.ca_file)
+        if self.cert_file is not None and self.key_file is not None:
+            _load_pair(context, self.cert_file, self.key_file)
         if self.insecure_skip_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+def _load_pair(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> None:
+    # ssl's own errors name no file.
+    for path in (cert_file, key_file):
+        path.open("rb").close()
+    try:
+        context.load_cert_chain(cert_file, key_file)
+    except ssl.SSLError:
+        raise OSError(f"{cert_file} and {key_file} are not a certificate and its key in PEM") from None
+
+
+def _load_authorities(context: ssl.SSLContext, path: Path) -> None:
+    path.open("rb").close()
+    try:
+        context.load_verify_locations(path)
+    except ssl.SSLError:
+        raise OSError(f"{path} holds no certificates in PEM") from None

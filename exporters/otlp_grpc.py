@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from config.settings import ByteSize, Seconds, Secret
 from config.tls import ClientTls
@@ -53,6 +53,15 @@ class OtlpGrpcExporterSettings(ExporterSettings):
     """Larger batches are split: gRPC servers take 4 MiB unless told otherwise (OTLP servers before 1.11, gRPC's own
     default).
     """
+
+    @field_validator("tls")
+    @classmethod
+    def _grpc_has_its_own_tls(cls, tls: ClientTls) -> ClientTls:
+        if tls.insecure_skip_verify or tls.min_version != "1.2":
+            raise ValueError(
+                "gRPC always verifies and takes TLS 1.2 and newer; leave insecure_skip_verify and min_version out"
+            )
+        return tls
 
     def build(self, context: Context) -> "OtlpGrpc":
         return OtlpGrpc(self)
@@ -103,6 +112,8 @@ class OtlpGrpc:
 
 
 def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
+    """Raises: `OSError`, naming the file, for one that cannot be used."""
+    tls.context()
     return grpc.ssl_channel_credentials(
         root_certificates=tls.ca_file and tls.ca_file.read_bytes(),
         private_key=tls.key_file and tls.key_file.read_bytes(),

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from config.tls import ServerTls
 from pipeline.batch import Batch, Signal
@@ -34,6 +34,13 @@ class OtlpGrpcSettings(ListeningSettings):
     """Largest message. The Collector stops at 4; OTLP 1.11 recommends up to 64; 20 is what OTLP/HTTP takes in both."""
     max_concurrent_streams: int = Field(default=100, ge=1)
     """Requests at once on one connection; more wait at the client."""
+
+    @field_validator("tls")
+    @classmethod
+    def _grpc_chooses_the_version(cls, tls: ServerTls | None) -> ServerTls | None:
+        if tls is not None and tls.min_version != "1.2":
+            raise ValueError("gRPC takes TLS 1.2 and newer and cannot be told otherwise; leave min_version out")
+        return tls
 
 
 class OtlpGrpcServer:
@@ -99,7 +106,8 @@ def _target(settings: OtlpGrpcSettings) -> str:
 
 
 def _credentials(tls: ServerTls) -> grpc.ServerCredentials:
-    """gRPC has a TLS of its own: from the same files, at least TLS 1.2."""
+    """gRPC has a TLS of its own, at least 1.2. Raises: `OSError`, naming the file, for one that cannot be used."""
+    tls.context()
     authorities = None if tls.client_ca_file is None else tls.client_ca_file.read_bytes()
     return grpc.ssl_server_credentials(
         [(tls.key_file.read_bytes(), tls.cert_file.read_bytes())],

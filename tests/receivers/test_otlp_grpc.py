@@ -10,6 +10,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from pydantic import ValidationError
 
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, Rejected
@@ -149,6 +150,16 @@ async def test_tls(certificates: Certificates) -> None:
                         await call
                     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert len(consumer.payloads) == 1
+
+
+async def test_bad_certificates(certificates: Certificates, tmp_path: Path) -> None:
+    """What cannot be used is named, and a version gRPC cannot be held to is refused at load."""
+    missing = {**certificates.server(), "key_file": str(tmp_path / "missing.key")}
+    with pytest.raises(OSError, match=r"missing\.key"):
+        async with server(Consuming(), tls=missing):
+            pass
+    with pytest.raises(ValidationError, match="gRPC takes TLS 1.2 and newer and cannot be told otherwise"):
+        OtlpGrpcSettings.model_validate({"tls": {**certificates.server(), "min_version": "1.3"}})
 
 
 async def test_port_in_use() -> None:
