@@ -158,7 +158,7 @@ async def test_bad_certificates(certificates: Certificates, tmp_path: Path) -> N
     with pytest.raises(OSError, match=r"missing\.key"):
         async with server(Consuming(), tls=missing):
             pass
-    with pytest.raises(ValidationError, match="gRPC takes TLS 1.2 and newer and cannot be told otherwise"):
+    with pytest.raises(ValidationError, match=r"gRPC takes TLS 1\.2 and newer and cannot be told otherwise"):
         OtlpGrpcSettings.model_validate({"tls": {**certificates.server(), "min_version": "1.3"}})
 
 
