@@ -29,7 +29,7 @@ class Telescrub(Server):
         used = {signal: list(each) for signal, each in exporters.items()}
         self._config: dict[str, Any] = {
             "receivers": _RECEIVERS,
-            "processors": {"redact_phi": None, "batch": None},
+            "processors": {"drop_labels": {"labels": ["user_*"]}, "redact_phi": None, "batch": None},
             "exporters": {name: settings for each in exporters.values() for name, settings in each.items()},
             "extensions": {"health_check": {"endpoint": "@health@"}},
             "service": {
@@ -90,4 +90,5 @@ class Telescrub(Server):
 
 def _pipeline(signal_name: str, exporters: list[str]) -> dict[str, list[str]]:
     receivers = ["otlp", "json_logs"] if signal_name == "logs" else ["otlp"]
-    return {"receivers": receivers, "processors": ["redact_phi", "batch"], "exporters": exporters}
+    dropping = ["drop_labels"] if signal_name == "metrics" else []
+    return {"receivers": receivers, "processors": [*dropping, "redact_phi", "batch"], "exporters": exporters}
