@@ -10,6 +10,7 @@ from config.check import check
 from config.errors import ConfigError, Problem
 from config.model import Config, Service
 from config.nodes import Map, Node, Place, Scalar, merged, problem_at
+from config.redaction_path import redactors, unredacted
 from config.sentences import unknown, wrong_type
 from config.settings import Settings
 from config.wiring import check_wiring, unused
@@ -49,7 +50,10 @@ def _typed(root: Node, catalogue: Catalogue, problems: list[Problem]) -> Config 
         problems.append(problem_at(root, (), "the section 'service' is required and missing"))
         return None
     service = check(Service, service_node, ("service",), problems)
-    problems += check_wiring(service_node, defined)
+    wiring = list(check_wiring(service_node, defined))
+    problems += wiring
+    if service is not None and not wiring:
+        problems += unredacted(service, service_node, defined, redactors(catalogue.processors))
     if service is None or problems:
         return None
     valid = {kind: {key: settings for key, (_, settings) in defined[kind].items() if settings} for kind in KINDS}

@@ -176,6 +176,10 @@ class Service(Settings):
     shutdown_timeout: Seconds = Field(default=30.0, gt=0)
     """The one deadline for stopping; what is left by then is counted in the log. Kubernetes, too, waits 30 s."""
 
+    def without_redaction(self) -> dict[str, str]:
+        """The pipelines that say `redaction: none`, with their reasons."""
+        return {name: each.redaction_reason for name, each in self.pipelines.items() if each.redaction == "none"}
+
 
 @dataclass(frozen=True, slots=True)
 class Config:

@@ -86,6 +86,8 @@ def run(config: ConfigFiles = None) -> None:
     log = logger(logs.level, logs.encoding)
     for warning in loaded.warnings:
         log.warning(str(warning))
+    for name, reason in loaded.service.without_redaction().items():
+        log.warning("a pipeline does not redact", pipeline=name, reason=reason)
     if not COMPILED:
         log.warning("the kernels run uncompiled, some hundred times slower; install a C compiler and reinstall")
     try:
@@ -106,6 +108,8 @@ def validate(config: ConfigFiles = None) -> None:
     loaded = _load(config)
     for warning in loaded.warnings:
         typer.secho(f"warning: {warning}", fg="yellow", err=True)
+    for name, reason in loaded.service.without_redaction().items():
+        typer.secho(f"pipeline {name} does not redact: {reason}", fg="yellow", err=True)
     names = ", ".join(loaded.service.pipelines)
     typer.echo(f"the configuration is valid; pipelines: {names}")
 

@@ -15,7 +15,7 @@ objects without tasks.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -172,7 +172,12 @@ class ReceiverSettings(Settings):
 
 
 class ProcessorSettings(Settings):
-    """Settings of a processor. `signals` are those it can stand in a pipeline for."""
+    """Settings of a processor. `signals` are those it can stand in a pipeline for.
+
+    `redacts`: it takes PHI out, so that a pipeline with it may lead to an exporter.
+    """
+
+    redacts: ClassVar[bool] = False
 
     def signals(self) -> frozenset[Signal]:
         return frozenset(Signal)

@@ -44,6 +44,8 @@ class Service:
         return Context(component_id, self._telemetry, log, self, self._deadline)
 
     async def __aenter__(self) -> Self:
+        for pipeline, reason in self._config.service.without_redaction().items():
+            self._telemetry.unredacted(pipeline, reason)
         self.graph = build(self._config, self._context)
         async with AsyncExitStack() as stack:
             if (place := self._config.service.telemetry.metrics.listen) is not None:

@@ -6,7 +6,7 @@ Label values come from the configuration and from the code, never from data.
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -86,6 +86,12 @@ class Telemetry:
             ["receiver"],
             registry=self.registry,
         )
+        self._unredacted = Gauge(
+            "telescrub_unredacted_pipeline",
+            "Pipelines that do not redact, and why.",
+            ["pipeline", "reason"],
+            registry=self.registry,
+        )
         self._redactions = Counter(
             "telescrub_redactions", "Redactions, by rule.", ["rule", "signal", "action"], registry=self.registry
         )
@@ -144,6 +150,10 @@ class Telemetry:
     def unparsed(self, receiver: str, items: int) -> None:
         """Log lines that came in as something else than JSON."""
         self._unparsed.labels(receiver).inc(items)
+
+    def unredacted(self, pipeline: str, reason: str) -> None:
+        """A pipeline that its configuration allows to pass data on as it is, with the operator's reason."""
+        self._unredacted.labels(pipeline, reason).set(1)
 
     def redacted(self, rule: str, signal: Signal, action: str, count: int) -> None:
         """Values a rule changed; `rule` is its id in the rule files."""

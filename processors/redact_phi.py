@@ -3,9 +3,9 @@
 What has nothing to redact passes as the same bytes. What cannot be looked at does not pass.
 """
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,6 +21,8 @@ __all__ = ["RedactPhi", "RedactPhiSettings"]
 
 class RedactPhiSettings(ProcessorSettings):
     """Settings of `redact_phi`. Without any, all packs that come with Telescrub are on."""
+
+    redacts: ClassVar[bool] = True
 
     packs: tuple[str, ...] = PACKS
     """Names of rule packs that come with Telescrub, in order of precedence. All by default: nothing is forgotten."""
@@ -99,8 +101,8 @@ class RedactPhi:
 
     def _count(self, batch: Batch, changes: Changes) -> None:
         telemetry = self._context.telemetry
-        for (rule, action), count in Counter(changes.counts).items():
-            telemetry.redacted(rule, batch.signal, action, count)
+        for redaction, count in changes.redactions.items():
+            telemetry.redacted(redaction.rule, batch.signal, redaction.action, count)
         if changes.unreadable:
             telemetry.redacted("over_budget", batch.signal, "drop", changes.unreadable)
         if changes.failed_items:

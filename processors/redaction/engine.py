@@ -1,8 +1,10 @@
 """The way of a payload through redaction: gather its texts, scan them at once, look closely at hits, list the edits."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 import orjson
 
@@ -16,9 +18,18 @@ from wire import schema
 from wire.protobuf import fields, length_delimited
 from wire.redact import DEEP_JSON, DEEP_VALUE, KEY, KEY_HIT, RULE, Gather, Hit
 
-__all__ = ["Changes", "Engine"]
+__all__ = ["Changes", "Engine", "Redaction"]
 
 Edit = tuple[int, int, bytes]
+
+
+class Redaction(NamedTuple):
+    """What was done where: a rule's id, its action, the place as an index into the tables of `wire.schema`."""
+
+    rule: str
+    action: str
+    place: int
+
 
 _UNREADABLE = b"[unreadable]"
 _MOST_KNOWN_KEYS = 20_000
@@ -30,7 +41,7 @@ class Changes:
     """What must happen to a payload: edits for `wire.otlp.splice`, which rules acted, what went for other reasons."""
 
     edits: list[Edit] = field(default_factory=list)
-    counts: Counts = field(default_factory=list)
+    redactions: Counter[Redaction] = field(default_factory=Counter)
     unreadable: int = 0
     """Values that were over the budget."""
     failed_items: int = 0
@@ -218,7 +229,8 @@ class _PayloadEdit:
             self._remove(owner, next(fields(self._payload, owner, len(self._payload)))[3])
         else:
             self._changes.edits.append((unit.start, unit.end, new or b""))
-        self._changes.counts += counts
+        place = unit.hits[0].place
+        self._changes.redactions.update(Redaction(rule, action, place) for rule, action in counts)
 
     def _remove(self, start: int, end: int) -> None:
         self._changes.remove(start, end)

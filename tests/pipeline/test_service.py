@@ -15,6 +15,7 @@ from pipeline.service import Service
 from receivers.otlp import Otlp
 from tests.payloads import traces
 
+NOT_REDACTED = "redaction: none, redaction_reason: made-up data"
 SPANS = traces([Span(name="GET /things"), Span(name="GET /others")])
 
 
@@ -26,6 +27,7 @@ receivers:
 processors:
   batch: {{timeout: 10s}}
   batch/now: {{timeout: 0s}}
+  redact_phi:
 exporters:
   file: {{path: "{folder}/{{signal}}.jsonl"}}
   otlp_http: {{endpoint: "http://127.0.0.1:9", retry_on_failure: {{max_elapsed_time: 1s, initial_interval: 100ms}}}}
@@ -35,7 +37,7 @@ service:
   telemetry: {{metrics: {{address: "127.0.0.1:0"}}}}
   shutdown_timeout: 5s
   pipelines:
-{own or f"    traces: {{receivers: [otlp], processors: {processors}, exporters: [file]}}"}
+{own or f"    traces: {{receivers: [otlp], processors: {processors}, exporters: [file], {NOT_REDACTED}}}"}
 """
     return load([Source("test.yaml", text)], catalogue())
 
@@ -91,6 +93,7 @@ async def test_self_metrics(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{service.self_metrics_port}/metrics"
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             text = await answer.text()
+    assert 'telescrub_unredacted_pipeline{pipeline="traces",reason="made-up data"} 1.0' in text
     labels = {"receiver": "otlp", "transport": "http"}
     assert accepted == [{"name": "otelcol_receiver_accepted_spans", "labels": labels, "value": 2}]
     assert 'otelcol_receiver_accepted_spans{receiver="otlp",transport="http"} 2.0' in text
@@ -101,7 +104,7 @@ async def test_connector(tmp_path: Path) -> None:
     made = config(
         tmp_path,
         traces="{receivers: [otlp], exporters: [forward]}",
-        **{"traces/second": "{receivers: [forward], processors: [batch/now], exporters: [file]}"},
+        **{"traces/second": "{receivers: [forward], processors: [redact_phi, batch/now], exporters: [file]}"},
     )
     async with Service(made, logger("error")) as service:
         assert await send(service) == 200
@@ -110,7 +113,7 @@ async def test_connector(tmp_path: Path) -> None:
 
 async def test_a_dead_destination_stops_nothing(tmp_path: Path) -> None:
     """One exporter cannot reach its destination; the other has everything, and the daemon stops within its deadline."""
-    made = config(tmp_path, traces="{receivers: [otlp], exporters: [otlp_http, file]}")
+    made = config(tmp_path, traces=f"{{receivers: [otlp], exporters: [otlp_http, file], {NOT_REDACTED}}}")
     async with Service(made, logger("error")) as service:
         assert await send(service) == 200
     assert written(tmp_path) == ["GET /things", "GET /others"]
@@ -128,7 +131,7 @@ receivers:
 exporters: {{debug: }}
 service:
   telemetry: {{metrics: {{level: none}}}}
-  pipelines: {{traces: {{receivers: [otlp], exporters: [debug]}}}}
+  pipelines: {{traces: {{receivers: [otlp], exporters: [debug], {NOT_REDACTED}}}}}
 """
         second = Service(load([Source("second.yaml", text)], catalogue()), logger("error"))
         with pytest.raises(OSError, match=str(receiver.http.port)):
