@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test unit lint end-to-end backends docs clean
+.PHONY: run test unit lint end-to-end backends bench docs clean
 
 run: $(VENV)/installed  ## start the daemon on the built-in configuration
 	$(BIN)/telescrub run
@@ -38,6 +38,9 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml setup.py $(KERNELS)
 $(VENV)/installed-for-tests: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
+
+bench: $(VENV)/installed  ## what redaction costs; figures are CPU time, and only ratios within one run mean anything
+	$(BIN)/python -m bench.redaction
 
 docs: $(VENV)/installed  ## docs/reference.md, from the settings in the code
 	$(BIN)/telescrub components --markdown > docs/reference.md

@@ -29,7 +29,7 @@ from config.reference import reference, rows, summary
 from config.schema import schema as json_schema
 from demo.show import Demo
 from demo.show import run as run_demo
-from pipeline.logs import logger
+from pipeline.logs import logger, speak_for_libraries
 from pipeline.service import Service
 from wire.otlp import COMPILED
 
@@ -84,6 +84,7 @@ def run(config: ConfigFiles = None) -> None:
     loaded = _load(config)
     logs = loaded.service.telemetry.logs
     log = logger(logs.level, logs.encoding)
+    speak_for_libraries(log)
     for warning in loaded.warnings:
         log.warning(str(warning))
     for name, reason in loaded.service.without_redaction().items():

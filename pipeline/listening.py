@@ -4,6 +4,7 @@ import asyncio
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -83,6 +84,21 @@ async def listen(app: web.Application, settings: ListeningSettings, deadline: De
         yield Listening(_port(runner))
     finally:
         await runner.cleanup()
+
+
+def _answer_without_quoting(
+    handler: web.RequestHandler,
+    request: web.BaseRequest,
+    status: int = 500,
+    exc: BaseException | None = None,
+    message: str | None = None,
+) -> web.StreamResponse:
+    """aiohttp answers bytes that are not HTTP with those bytes, and logs them: here by the status alone."""
+    return _aiohttps_answer(handler, request, status, None, f"{status} {HTTPStatus(status).phrase}")
+
+
+_aiohttps_answer = web.RequestHandler.handle_error
+web.RequestHandler.handle_error = _answer_without_quoting  # type: ignore[method-assign,assignment]
 
 
 def _site(runner: web.AppRunner, settings: ListeningSettings) -> web.BaseSite:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pipeline.batch import Batch
 from pipeline.component import Connector, Context, Processor
 from pipeline.errors import Refused, Rejected, TooLarge
+from pipeline.logs import where
 from pipeline.queue import Queue
-from pipeline.sender import where
 
 __all__ = ["Destination", "Edge", "Pipeline", "Router", "Stage"]
 

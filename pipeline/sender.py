@@ -10,6 +10,7 @@ from typing import Self
 from pipeline.batch import Batch
 from pipeline.component import Context, Exporter, ExporterSettings, Request
 from pipeline.errors import Refused, Rejected, TooLarge
+from pipeline.logs import where
 from pipeline.queue import Lease, Merge, Queue
 
 __all__ = ["Sender"]
@@ -132,12 +133,3 @@ class Sender:
         self._context.telemetry.send_failed(self._context.id, what.signal, items)
         self._context.telemetry.dropped(self._context.id, what.signal, reason, items)
         self._context.log.error("dropped", signal=what.signal.value, items=items, reason=reason, cause=sentence)
-
-
-def where(error: BaseException) -> str:
-    """An unexpected exception as class and place; its message may quote data and is left out."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    return f"{type(error).__name__}{place}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.batch import Batch, Signal
 from pipeline.component import Consumer, Context
 from pipeline.errors import Refused, Rejected, Unsupported
-from pipeline.sender import where
+from pipeline.logs import where
 from receivers.http_server import in_thread_if_large
 from wire.otlp import Malformed
 

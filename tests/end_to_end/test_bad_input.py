@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 import zlib
 from collections.abc import Iterator
 
@@ -103,6 +104,25 @@ def test_over_grpc(daemon: Telescrub, name: str) -> None:
         assert caught.value.code() is code
         assert SECRET not in caught.value.details()
         call(span(name="GET /things"), timeout=10)
+
+
+NOT_HTTP = {
+    "a bad request line": b"536-90-4399 garbage\r\n\r\n",
+    "a bad length": b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 536-90-4399\r\n\r\n",
+    "a bad chunk": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz536-90-4399\r\n",
+    "a long header": b"POST / HTTP/1.1\r\nHost: x\r\nX-Patient: " + b"536-90-4399" * 2000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("port", ["otlp_http", "json_logs", "metrics", "health"])
+@pytest.mark.parametrize("name", list(NOT_HTTP))
+def test_not_http(daemon: Telescrub, name: str, port: str) -> None:
+    """Bytes that are not HTTP are answered 400 and never quoted, neither to the client nor in the log."""
+    with socket.create_connection(("127.0.0.1", daemon.port(port)), timeout=10) as connection:
+        connection.sendall(NOT_HTTP[name])
+        answer = connection.makefile("rb").read()
+    assert answer.splitlines()[0] == b"HTTP/1.0 400 Bad Request"
+    assert SECRET.encode() not in answer
 
 
 def test_json_logs(daemon: Telescrub) -> None:

@@ -1,5 +1,6 @@
 """A whole daemon within the test's own process: starting, flowing, stopping."""
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -19,7 +20,7 @@ NOT_REDACTED = "redaction: none, redaction_reason: made-up data"
 SPANS = traces([Span(name="GET /things"), Span(name="GET /others")])
 
 
-def config(folder: Path, processors: str = "[batch]", **pipelines: str) -> Config:
+async def config(folder: Path, processors: str = "[batch]", **pipelines: str) -> Config:
     own = "\n".join(f"    {name}: {body}" for name, body in pipelines.items())
     text = f"""
 receivers:
@@ -39,7 +40,12 @@ service:
   pipelines:
 {own or f"    traces: {{receivers: [otlp], processors: {processors}, exporters: [file], {NOT_REDACTED}}}"}
 """
-    return load([Source("test.yaml", text)], catalogue())
+    return await loaded("test.yaml", text)
+
+
+async def loaded(name: str, text: str) -> Config:
+    """Loading reads rule files, which would block the loop."""
+    return await asyncio.to_thread(load, [Source(name, text)], catalogue())
 
 
 def written(folder: Path) -> list[str]:
@@ -73,7 +79,7 @@ async def summary(service: Service) -> dict[str, list[dict[str, object]]]:
 
 async def test_from_socket_to_file(tmp_path: Path) -> None:
     """What was accepted is written when the daemon has stopped, although the batch timer had not run out."""
-    async with Service(config(tmp_path), logger("error")) as service:
+    async with Service(await config(tmp_path), logger("error")) as service:
         assert dict(service.problems()) == {}
         assert await send(service) == 200
     assert written(tmp_path) == ["GET /things", "GET /others"]
@@ -81,13 +87,13 @@ async def test_from_socket_to_file(tmp_path: Path) -> None:
 
 async def test_health_over_a_life() -> None:
     """Not ready before it has started, ready while it runs, not ready from the moment it begins to stop."""
-    service = Service(config(Path("/tmp/unused")), logger("error"))
+    service = Service(await config(Path("unused")), logger("error"))
     assert service.problems() == {"service": "it is starting"}
 
 
 async def test_self_metrics(tmp_path: Path) -> None:
     """The Collector's names, in Prometheus text and as JSON."""
-    async with Service(config(tmp_path), logger("error")) as service:
+    async with Service(await config(tmp_path), logger("error")) as service:
         await send(service)
         accepted = (await summary(service))["otelcol_receiver_accepted_spans"]
         url = f"http://127.0.0.1:{service.self_metrics_port}/metrics"
@@ -101,7 +107,7 @@ async def test_self_metrics(tmp_path: Path) -> None:
 
 async def test_connector(tmp_path: Path) -> None:
     """A pipeline fed by a connector, which is fed by another pipeline."""
-    made = config(
+    made = await config(
         tmp_path,
         traces="{receivers: [otlp], exporters: [forward]}",
         **{"traces/second": "{receivers: [forward], processors: [redact_phi, batch/now], exporters: [file]}"},
@@ -113,7 +119,7 @@ async def test_connector(tmp_path: Path) -> None:
 
 async def test_a_dead_destination_stops_nothing(tmp_path: Path) -> None:
     """One exporter cannot reach its destination; the other has everything, and the daemon stops within its deadline."""
-    made = config(tmp_path, traces=f"{{receivers: [otlp], exporters: [otlp_http, file], {NOT_REDACTED}}}")
+    made = await config(tmp_path, traces=f"{{receivers: [otlp], exporters: [otlp_http, file], {NOT_REDACTED}}}")
     async with Service(made, logger("error")) as service:
         assert await send(service) == 200
     assert written(tmp_path) == ["GET /things", "GET /others"]
@@ -121,7 +127,7 @@ async def test_a_dead_destination_stops_nothing(tmp_path: Path) -> None:
 
 async def test_an_address_in_use(tmp_path: Path) -> None:
     """Starting fails as a whole, with the address in the sentence, and leaves nothing running."""
-    async with Service(config(tmp_path), logger("error")) as running:
+    async with Service(await config(tmp_path), logger("error")) as running:
         receiver = running.graph.receivers["otlp"]
         assert isinstance(receiver, Otlp)
         assert receiver.http is not None
@@ -133,6 +139,6 @@ service:
   telemetry: {{metrics: {{level: none}}}}
   pipelines: {{traces: {{receivers: [otlp], exporters: [debug], {NOT_REDACTED}}}}}
 """
-        second = Service(load([Source("second.yaml", text)], catalogue()), logger("error"))
+        second = Service(await loaded("second.yaml", text), logger("error"))
         with pytest.raises(OSError, match=str(receiver.http.port)):
             await second.__aenter__()
