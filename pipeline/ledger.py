@@ -1,0 +1,196 @@
+"""The audit ledger in a running daemon: adds up what processors redact, and writes it in a thread of its own.
+
+processors ── redacted() ─► Interval ──┐
+telemetry's counts of drops ───────────┴─► thread, every `interval` ─► audit.writer ─► disk
+"""
+
+import asyncio
+import errno
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from prometheus_client import Counter
+from structlog.typing import FilteringBoundLogger
+
+from audit import rows
+from audit.interval import Interval
+from audit.rows import Row, Source
+from audit.rules import on_record, rules_digest
+from audit.writer import Writer
+from config.model import AuditSettings, Config
+from config.settings import Settings
+from pipeline.component import ProcessorSettings, Redacted
+from pipeline.errors import Refused
+from pipeline.telemetry import Telemetry
+from wire.signal import Signal
+
+__all__ = ["AuditLedger"]
+
+_ANCHOR_SECONDS = 300.0
+"""How often a row and a log line say where the ledger stands, whether or not there is anything else to say."""
+
+
+class _InForce(NamedTuple):
+    """The rules of one processor: their digest, and the version of each."""
+
+    digest: str
+    versions: Mapping[str, int]
+
+
+class AuditLedger:
+    """`pipeline.component.Ledger`, on disk. Entered: writes that a run began, with which rules. Left: that it ended.
+
+    Raises on entering: `OSError` if the ledger cannot be written.
+    """
+
+    def __init__(
+        self, settings: AuditSettings, config: Config, telemetry: Telemetry, log: FilteringBoundLogger
+    ) -> None:
+        self._settings, self._config = settings, config
+        self._telemetry, self._log = telemetry, log.bind(component="audit")
+        self._interval = Interval()
+        self._in_force: dict[str, _InForce] = {}
+        self._pending: list[Row] = []
+        self._dropped: dict[tuple[str, str, str], int] = {}
+        self._failure: str | None = None
+        self._anchored = time.monotonic()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="audit-ledger", daemon=True)
+        self._rows = Counter("telescrub_ledger_rows", "Rows of the audit ledger.", registry=telemetry.registry)
+        self._failures = Counter(
+            "telescrub_ledger_failures", "Writes of the audit ledger that failed.", registry=telemetry.registry
+        )
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._open)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._close)
+
+    def problems(self) -> dict[str, str]:
+        """What keeps the daemon from taking data in, by component id."""
+        refuses = self._failure is not None and self._settings.on_failure == "refuse"
+        return {"audit": f"the audit ledger cannot be written: {self._failure}"} if refuses else {}
+
+    def redacted(
+        self, pipeline: str, component: str, signal: Signal, payload: bytes, counts: Mapping[Redacted, int]
+    ) -> None:
+        """See `pipeline.component.Ledger`."""
+        if self._failure is not None and self._settings.on_failure == "refuse":
+            seconds = self._settings.interval
+            raise Refused(f"the audit ledger cannot be written; retry after {seconds:g} s", retry_after_seconds=seconds)
+        if counts:
+            by_source = {Source(pipeline, component, signal.value, *each): count for each, count in counts.items()}
+            self._interval.add(by_source, payload)
+
+    def _open(self) -> None:
+        key = self._settings.key.get_secret_value().encode() if self._settings.key else None
+        self._writer = Writer(self._settings.path, key, self._settings.rotation.max_megabytes * 2**20)
+        try:
+            self._write(list(self._beginning()))
+        except BaseException:
+            self._writer.close()
+            raise
+        self._log_anchor()
+        if self._writer.found.state not in ("new", "whole"):
+            self._log.error("the audit ledger was changed since it was last written", found=self._writer.found.state)
+        if key is None:
+            self._log.warning("the audit ledger has no key: rows can be written anew unseen; set service.audit.key")
+        self._thread.start()
+
+    def _beginning(self) -> Iterator[Row]:
+        state, cut_bytes = self._writer.found
+        yield rows.start(version("telescrub"), self._writer.chain.name, state, cut_bytes)
+        pipelines = self._config.service.pipelines
+        used = dict.fromkeys(each for pipeline in pipelines.values() for each in pipeline.processors)
+        for each in used:
+            settings = self._config.processors[each]
+            if isinstance(settings, ProcessorSettings) and settings.redacts:
+                effective: list[Settings] = list(settings.effective_rules())
+                on_file = [on_record(rule) for rule in effective]
+                self._in_force[each] = _InForce(rules_digest(effective), {rule.id: rule.version for rule in on_file})
+                among = [name for name, pipeline in pipelines.items() if each in pipeline.processors]
+                yield rows.config(each, among, self._in_force[each].digest, on_file)
+        for name, reason in self._config.service.without_redaction().items():
+            yield rows.waiver(name, reason)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._settings.interval):
+            self.flush()
+
+    def _close(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self.flush()
+        if not self.flush(rows.stop()):
+            self._log.error("the audit ledger lacks the last redactions of this run", problem=self._failure)
+        self._log_anchor()
+        self._writer.close()
+
+    def flush(self, *last: Row) -> bool:
+        """Write what there is. What cannot be written stays, and is tried again."""
+        try:
+            self._pending = self._pending or list(self._new_rows())
+            if new := [*self._pending, *last]:
+                self._write(new)
+            self._pending = []
+        except OSError as error:
+            self._failed(error.strerror or str(error), errno.errorcode.get(error.errno or 0, ""))
+            return False
+        except Exception as error:
+            # A ledger that stops in silence would let everything pass.
+            self._failed(f"{type(error).__name__}, a bug", "")
+            return False
+        if self._failure is not None:
+            self._failure = None
+            self._log.info("the audit ledger is written again")
+        return True
+
+    def _failed(self, sentence: str, code: str) -> None:
+        self._failures.inc()
+        if self._failure is None:
+            self._log.error(
+                "the audit ledger cannot be written; free space there, or check the folder",
+                path=str(self._settings.path),
+                problem=sentence,
+                code=code,
+                on_failure=self._settings.on_failure,
+            )
+        self._failure = sentence
+
+    def _write(self, new: list[Row]) -> None:
+        self._writer.append(new)
+        self._rows.inc(len(new))
+        if any(row["kind"] == "anchor" for row in new):
+            self._log_anchor()
+
+    def _new_rows(self) -> Iterator[Row]:
+        for source, done in self._interval.take().items():
+            digest, versions = self._in_force.get(source.component, _InForce("", {}))
+            yield rows.redaction(source, done, versions.get(source.rule, 0), digest)
+        yield from self._drops()
+        if time.monotonic() - self._anchored >= _ANCHOR_SECONDS:
+            self._anchored = time.monotonic()
+            yield rows.anchor()
+
+    def _drops(self) -> Iterator[Row]:
+        """What was dropped since the last time: whoever drops, counts."""
+        for metric in self._telemetry.registry.restricted_registry(["telescrub_dropped_items_total"]).collect():
+            for sample in metric.samples:
+                labels = (sample.labels["component"], sample.labels["signal"], sample.labels["reason"])
+                count = int(sample.value) - self._dropped.get(labels, 0)
+                if count:
+                    self._dropped[labels] = int(sample.value)
+                    yield rows.drop(*labels, count)
+
+    def _log_anchor(self) -> None:
+        """For whoever keeps the daemon's log elsewhere: `telescrub audit verify --anchor sequence:mac`."""
+        sequence, mac = self._writer.end
+        self._log.info("ledger anchor", sequence=sequence, mac=mac)

@@ -1,0 +1,157 @@
+"""The audit ledger of a daemon within the test's own process."""
+
+import asyncio
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import structlog
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from structlog.testing import capture_logs
+
+from audit.verify import verify
+from config.load import Source, load
+from config.model import Config
+from pipeline.__main__ import catalogue
+from pipeline.component import Redacted
+from pipeline.errors import Refused
+from pipeline.ledger import AuditLedger
+from pipeline.logs import logger
+from pipeline.service import Service
+from pipeline.telemetry import Telemetry
+from processors.redact_phi import RedactPhiSettings
+from processors.redaction.rules import digest
+from tests.payloads import pairs, traces
+from wire.signal import Signal
+
+KEY = "a key of the tests, of 32 bytes or more"
+RULES = RedactPhiSettings().effective_rules()
+PHI = traces([Span(name="visit", attributes=pairs({"patient.ssn": "536-90-4399", "mail": "maria@example.org"}))])
+SSN = Redacted("ssn", "mask", "Span.attributes")
+
+
+def config(folder: Path, audit: str = "") -> Config:
+    text = f"""
+receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}}}
+processors: {{redact_phi: }}
+exporters: {{debug: }}
+service:
+  telemetry: {{metrics: {{level: none}}}}
+  audit: {{path: "{folder}/audit", key: "{KEY}", interval: 1h, {audit}}}
+  pipelines:
+    traces: {{receivers: [otlp], processors: [redact_phi], exporters: [debug]}}
+    logs: {{receivers: [otlp], exporters: [debug], redaction: none, redaction_reason: made-up data}}
+"""
+    return load([Source("test.yaml", text)], catalogue())
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """All rows, after a check of them."""
+    assert verify([folder / "audit"], KEY.encode()).problems == []
+    (file,) = (folder / "audit").glob("ledger-*.jsonl")
+    return [orjson.loads(line) for line in file.read_bytes().splitlines()]
+
+
+def ledger(folder: Path, audit: str = "") -> AuditLedger:
+    made = config(folder, audit)
+    assert made.service.audit is not None
+    return AuditLedger(made.service.audit, made, Telemetry(), logger("error"))
+
+
+async def test_a_life(tmp_path: Path) -> None:
+    """Start, rules in force, waived pipelines, what was redacted where, what was dropped, stop; never a value."""
+    service = Service(config(tmp_path), logger("error"))
+    async with service:
+        context = replace(service._context("redact_phi"), pipeline="traces")
+        processor = RedactPhiSettings().build(context)
+        processor.process(PHI)
+        redacted = processor.process(PHI)
+        service._telemetry.dropped("redact_phi", Signal.TRACES, "redaction_failed", 2)
+    assert redacted is not None
+    written = rows(tmp_path)
+    assert [row["kind"] for row in written] == ["start", "config", "waiver", "redaction", "redaction", "drop", "stop"]
+    start, rules, waiver, *redactions, drop, _ = written
+    assert (start["chain"], start["found"]) == ("hmac-sha256", "new")
+    assert (rules["component"], rules["pipelines"]) == ("redact_phi", ["traces"])
+    assert rules["rules_digest"] == digest(RULES)
+    assert {"ssn", "email"} <= {rule["id"] for rule in rules["rules"]}
+    assert (waiver["pipeline"], waiver["reason"]) == ("logs", "made-up data")
+    assert {(row["pipeline"], row["rule"], row["place"], row["count"], row["batches"]) for row in redactions} == {
+        ("traces", "ssn", "Span.attributes", 2, 2),
+        ("traces", "email", "Span.attributes", 2, 2),
+    }
+    assert {(row["version"] > 0, row["rules_digest"]) for row in redactions} == {(True, rules["rules_digest"])}
+    assert (drop["component"], drop["reason"], drop["count"]) == ("redact_phi", "redaction_failed", 2)
+    (file,) = (tmp_path / "audit").glob("ledger-*.jsonl")
+    assert b"536-90" not in file.read_bytes()
+    assert b"maria" not in file.read_bytes()
+
+
+async def test_anchors_in_the_log(tmp_path: Path) -> None:
+    """The log names the last row of the start and of the stop, for those who keep it elsewhere."""
+    with capture_logs() as lines:
+        made = config(tmp_path)
+        assert made.service.audit is not None
+        async with AuditLedger(made.service.audit, made, Telemetry(), structlog.get_logger()):
+            pass
+    written = rows(tmp_path)
+    anchors = [(line["sequence"], line["mac"]) for line in lines if line["event"] == "ledger anchor"]
+    assert anchors == [(3, written[2]["mac"]), (4, written[3]["mac"])]
+
+
+def _full(file: int, data: bytes) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be put on record does not pass; what was redacted before is written when there is room again."""
+    async with ledger(tmp_path) as own:
+        own.redacted("traces", "redact_phi", Signal.TRACES, b"before", {SSN: 1})
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", _full)
+            assert await asyncio.to_thread(own.flush) is False
+            with pytest.raises(Refused, match="the audit ledger cannot be written; retry after 3600 s"):
+                own.redacted("traces", "redact_phi", Signal.TRACES, b"lost?", {SSN: 1})
+            assert own.problems() == {"audit": "the audit ledger cannot be written: No space left on device"}
+        assert await asyncio.to_thread(own.flush) is True
+        own.redacted("traces", "redact_phi", Signal.TRACES, b"after", {SSN: 1})
+        assert own.problems() == {}
+    assert [row["count"] for row in rows(tmp_path) if row["kind"] == "redaction"] == [1, 1]
+
+
+async def test_a_full_disk_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `on_failure: count` data goes on, and the rows follow later."""
+    async with ledger(tmp_path, "on_failure: count") as own:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", _full)
+            assert await asyncio.to_thread(own.flush, {"kind": "anchor"}) is False
+            own.redacted("traces", "redact_phi", Signal.TRACES, b"during", {SSN: 4})
+            assert own.problems() == {}
+        failures = own._telemetry.registry.get_sample_value("telescrub_ledger_failures_total")
+        assert failures == 1
+    assert [row["count"] for row in rows(tmp_path) if row["kind"] == "redaction"] == [4]
+
+
+async def test_a_second_daemon(tmp_path: Path) -> None:
+    """It does not start, and the first one goes on."""
+    async with ledger(tmp_path):
+        with pytest.raises(OSError, match="another process writes the audit ledger"):
+            async with ledger(tmp_path):
+                pass
+    assert rows(tmp_path)[-1]["kind"] == "stop"
+
+
+async def test_written_while_it_runs(tmp_path: Path) -> None:
+    """Rows do not wait for the end."""
+    made = config(tmp_path)
+    assert made.service.audit is not None
+    often = made.service.audit.model_copy(update={"interval": 0.001})
+    own = AuditLedger(often, made, Telemetry(), logger("error"))
+    async with own:
+        own.redacted("traces", "redact_phi", Signal.TRACES, b"left", {SSN: 1})
+        while len(rows(tmp_path)) < 4:
+            pass
