@@ -5,15 +5,18 @@ What has nothing to redact passes as the same bytes. What cannot be looked at do
 
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from config.settings import ByteSize
 from pipeline.batch import Batch
-from pipeline.component import Context, ProcessorSettings
+from pipeline.component import Context, ProcessorSettings, Redacted
 from processors.redaction.engine import Changes, Engine
-from processors.redaction.rules import PACKS, Rule, effective, load_pack, shipped_pack
+from processors.redaction.places import place_name
+from processors.redaction.pseudonyms import PseudonymKey, Pseudonyms
+from processors.redaction.rules import PACKS, Rule, effective, load_pack, overridden, shipped_pack
+from processors.redaction.treatment import FullExpression, Treatment
 from wire import otlp, schema
 
 __all__ = ["RedactPhi", "RedactPhiSettings"]
@@ -30,6 +33,18 @@ class RedactPhiSettings(ProcessorSettings):
     """Rule packs of one's own, as YAML files. A rule whose id is there already takes that rule's place."""
     rules: tuple[Rule, ...] = ()
     """Rules written here, after those of `rule_files`; the same holds for their ids."""
+    overrides: dict[str, Treatment] = Field(default_factory=dict)
+    """What rules do with what they find, by rule id, such as `cpf: {action: pseudonymize}`; all else stays."""
+    pseudonym_keys: tuple[PseudonymKey, ...] = ()
+    """Keys for the action `pseudonymize`. The newest makes the tokens; those of the others are known as tokens, so that
+    a key can be changed on one Telescrub after the other."""
+    unknown_attributes: Literal["scan", "allow_list"] = "scan"
+    """What happens to attributes, and to pairs of structured bodies and of JSON, that nobody named: their values are
+    scanned, or all whose keys are not in `allowed_keys` or kept are dropped, whatever the rules say of them."""
+    allowed_keys: tuple[str, ...] = ()
+    """For `allow_list`: whole keys, or `a.*` for all below. A map's own key must be there, too."""
+    keep_values: tuple[FullExpression, ...] = ()
+    """Expressions; what a rule found and one of these matches in full stays."""
     keep_keys: tuple[str, ...] = ()
     """Keys whose values are never touched, beside those of the pack `base`: whole keys, or `a.*` for all below."""
     path_words: tuple[str, ...] = ()
@@ -49,9 +64,23 @@ class RedactPhiSettings(ProcessorSettings):
             raise ValueError(f"there is no pack {', '.join(unknown)}; there are {', '.join(PACKS)}")
         return packs
 
+    @field_validator("pseudonym_keys")
+    @classmethod
+    def _epochs_differ(cls, keys: tuple[PseudonymKey, ...]) -> tuple[PseudonymKey, ...]:
+        if len({key.epoch for key in keys}) < len(keys):
+            raise ValueError("two keys have the same epoch; a new key needs a higher one")
+        return keys
+
     @model_validator(mode="after")
-    def _files_are_rules(self) -> "RedactPhiSettings":
-        self.effective_rules()
+    def _rules_are_possible(self) -> "RedactPhiSettings":
+        if self.allowed_keys and self.unknown_attributes != "allow_list":
+            raise ValueError("allowed_keys do nothing without unknown_attributes: allow_list")
+        keyless = [rule.id for rule in self.effective_rules() if rule.action == "pseudonymize"]
+        if keyless and not self.pseudonym_keys:
+            raise ValueError(
+                f"{', '.join(keyless)} cannot be pseudonymized without a key; give one, such as "
+                "pseudonym_keys: [{epoch: 1, key: '${env:TELESCRUB_PSEUDONYM_KEY}'}]"
+            )
         return self
 
     def effective_rules(self) -> list[Rule]:
@@ -61,27 +90,39 @@ class RedactPhiSettings(ProcessorSettings):
         """
         packs = [shipped_pack(name).rules for name in (*self.packs, "base")]
         files = [load_pack(path).rules for path in self.rule_files]
-        return effective([*packs, *files, self.rules, self._own_rules()])
+        return overridden(effective([*packs, *files, self.rules, self._own_rules()]), self.overrides)
 
     def _own_rules(self) -> list[Rule]:
         rules = []
+        if self.unknown_attributes == "allow_list":
+            title = "Attributes that are not in allowed_keys of the settings"
+            rules.append(Rule(id="not_allowed", title=title, action="drop", all_but=self.allowed_keys))
         if self.keep_keys:
             rules.append(Rule(id="keep_keys", title="keep_keys of the settings", action="keep", keys=self.keep_keys))
+        if self.keep_values:
+            title = "keep_values of the settings"
+            rules.append(Rule(id="keep_values", title=title, action="keep", keep_values=self.keep_values))
         if self.path_words:
             words = Rule(id="path_words", title="path_words of the settings", placeholder="{id}", paths=self.path_words)
             rules.append(words)
         return rules
 
     def build(self, context: Context) -> "RedactPhi":
-        return RedactPhi(context, Engine(self.effective_rules(), self.max_value_bytes, self.max_depth))
+        rules = self.effective_rules()
+        pseudonyms = Pseudonyms(self.pseudonym_keys, rules) if self.pseudonym_keys else None
+        engine = Engine(rules, self.max_value_bytes, self.max_depth, pseudonyms)
+        context.log.info("redaction rules", rules=len(rules), digest=engine.rules_digest, key_epoch=engine.key_epoch)
+        return RedactPhi(context, engine)
 
 
 class RedactPhi:
-    """The processor: one engine, and the counting of what it did."""
+    """The processor: one engine, and the counting of what it did. `rules_digest` is that of its effective rules."""
 
     def __init__(self, context: Context, engine: Engine) -> None:
         self._context = context
         self._engine = engine
+        self.rules_digest = engine.rules_digest
+        self.key_epoch = engine.key_epoch
 
     def process(self, batch: Batch) -> Batch | None:
         """The batch redacted; the same object if nothing was found; None if nothing is left of it."""
@@ -93,14 +134,23 @@ class RedactPhi:
             self._context.log.error("a batch was dropped: its redaction failed", error=type(failure).__name__)
             self._context.telemetry.dropped(self._context.id, batch.signal, "redaction_failed", batch.items)
             return None
-        self._count(batch, changes)
+        self._count(batch, payload, changes)
         if not changes.edits:
             return batch
         left = batch.items - changes.failed_items
         return None if changes.failed_items and not left else replace(batch, payload=payload, items=left)
 
-    def _count(self, batch: Batch, changes: Changes) -> None:
-        telemetry = self._context.telemetry
+    def _count(self, batch: Batch, payload: bytes, changes: Changes) -> None:
+        """Put on record what was done; the ledger first, because it may refuse."""
+        context, telemetry = self._context, self._context.telemetry
+        epochs = {"pseudonymize": str(self.key_epoch)}
+        counts = {
+            Redacted(rule, action, place_name(place), epochs.get(action, "")): count
+            for (rule, action, place), count in changes.redactions.items()
+        }
+        if changes.unreadable:
+            counts[Redacted("over_budget", "drop", "")] = changes.unreadable
+        context.ledger.redacted(context.pipeline, context.id, batch.signal, payload, counts)
         for redaction, count in changes.redactions.items():
             telemetry.redacted(redaction.rule, batch.signal, redaction.action, count)
         if changes.unreadable:

@@ -19,8 +19,10 @@ import orjson
 from wire import schema
 
 __all__ = [
+    "BYTES",
     "DEEP_JSON",
     "DEEP_VALUE",
+    "EXCEPTION",
     "INSPECT",
     "KEEP",
     "KEY",
@@ -33,9 +35,10 @@ __all__ = [
     "unescape",
 ]
 
-SCAN, KEEP, INSPECT, SQL, KEY, DEEP_VALUE, DEEP_JSON = range(7)
-"""What a row is, by key: look at what the scan finds; leave it alone; look at it anyway; the same, as SQL. KEY rows
-are keys that hold something themselves; DEEP_VALUE and DEEP_JSON are AnyValues and JSON texts too deeply nested."""
+SCAN, KEEP, INSPECT, SQL, KEY, DEEP_VALUE, DEEP_JSON, EXCEPTION, BYTES = range(9)
+"""What a row is, by key: look at what the scan finds; leave it alone; look at it anyway; the same, as SQL or as the
+message of an exception. KEY rows are keys that hold something themselves; DEEP_VALUE and DEEP_JSON are AnyValues and
+JSON texts too deeply nested; BYTES are bytes values, which are always looked at."""
 RULE = 16
 """Codes from here on: the whole value falls under the key rule number `code - RULE`."""
 KEY_HIT = 1 << 30
@@ -45,9 +48,11 @@ _START, _END, _TEXT_END, _PLACE, _CODE, _OWNER, _CONTAINER, _ESCAPED, _COLUMNS =
 _ROW = cython.declare(cython.int, _COLUMNS)
 _CODE_KEEP = cython.declare(cython.int, KEEP)
 _CODE_INSPECT = cython.declare(cython.int, INSPECT)
+_CODE_SQL = cython.declare(cython.int, SQL)
 _CODE_KEY = cython.declare(cython.int, KEY)
 _CODE_DEEP_VALUE = cython.declare(cython.int, DEEP_VALUE)
 _CODE_DEEP_JSON = cython.declare(cython.int, DEEP_JSON)
+_CODE_BYTES = cython.declare(cython.int, BYTES)
 _CODE_RULE = cython.declare(cython.int, RULE)
 _CODE_KEY_HIT = cython.declare(cython.int, KEY_HIT)
 _SILENT = cython.declare(cython.int, -1)
@@ -146,7 +151,7 @@ class Gather:
     def walk_text(self, text: bytes, code: int = SCAN, path: bytes = b"") -> int:
         """The same for one text that stands alone, found under the key path `path`."""
         self.begin(text)
-        self.leaf(0, len(text), code, path or None, 0)
+        self.leaf(0, len(text), code, path or None, 0, 0)
         return self.text_end
 
     def scanned(self) -> bytearray:
@@ -261,7 +266,7 @@ class Gather:
                     self.message(child, stop, depth)
             elif self.kind[entry] == _KIND_TEXT or self.kind[entry] == _KIND_BYTES:
                 self.place, self.owner = entry, -1
-                self.leaf(self.at, stop, 0, None, depth)
+                self.leaf(self.at, stop, 0, None, depth, 0)
             self.at = stop
         return 0
 
@@ -323,7 +328,7 @@ class Gather:
             else:
                 self.values(tag >> 3 == 6, stop, code, path, depth + 1)
         else:
-            self.leaf(self.at, stop, code, path, depth)
+            self.leaf(self.at, stop, code, path, depth, tag >> 3 == 7)
         self.at = end
         return 0
 
@@ -351,7 +356,13 @@ class Gather:
 
     @cython.cfunc
     def leaf(
-        self, start: cython.Py_ssize_t, end: cython.Py_ssize_t, code: cython.int, path: bytes | None, depth: cython.int
+        self,
+        start: cython.Py_ssize_t,
+        end: cython.Py_ssize_t,
+        code: cython.int,
+        path: bytes | None,
+        depth: cython.int,
+        is_bytes: cython.bint,
     ) -> cython.int:
         """Note a text or bytes leaf, and look into it if it is JSON."""
         if start == end or code == _CODE_KEEP:
@@ -362,6 +373,8 @@ class Gather:
             first = self.space(end)
         if (first == 0x7B or first == 0x5B) and self.json(start, end, code, path, depth):
             return 0
+        if is_bytes and code != _CODE_SQL:
+            code = _CODE_BYTES
         # A text in double quotes may be JSON within a JSON string.
         row: cython.Py_ssize_t = self.row(start, end, code, code >= _CODE_INSPECT or first == 0x22)
         self.copy(start, end)

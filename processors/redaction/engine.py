@@ -1,57 +1,47 @@
 """The way of a payload through redaction: gather its texts, scan them at once, look closely at hits, list the edits."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
-from typing import NamedTuple
 
 import orjson
 
-from processors.redaction.actions import whole
+from processors.redaction.actions import Actions, Counts
+from processors.redaction.edits import Changes, Edits, Redaction
+from processors.redaction.json_pairs import without_pair
+from processors.redaction.messages import is_message
 from processors.redaction.names import Names
 from processors.redaction.patterns import OverBudget, Patterns
-from processors.redaction.places import ON_METRIC_POINT, Levels
-from processors.redaction.rules import Rule
-from processors.redaction.text import Counts, Text
-from wire import schema
-from wire.protobuf import fields, length_delimited
-from wire.redact import DEEP_JSON, DEEP_VALUE, KEY, KEY_HIT, RULE, Gather, Hit
+from processors.redaction.pseudonyms import Pseudonyms
+from processors.redaction.rules import Rule, digest
+from processors.redaction.text import Text
+from wire.protobuf import length_delimited
+from wire.redact import DEEP_JSON, DEEP_VALUE, EXCEPTION, KEEP, KEY, KEY_HIT, RULE, SCAN, Gather, Hit
 
 __all__ = ["Changes", "Engine", "Redaction"]
 
-Edit = tuple[int, int, bytes]
-
-
-class Redaction(NamedTuple):
-    """What was done where: a rule's id, its action, the place as an index into the tables of `wire.schema`."""
-
-    rule: str
-    action: str
-    place: int
-
-
 _UNREADABLE = b"[unreadable]"
+
+
+def _this_year() -> int:
+    return datetime.now(UTC).year
+
+
+def _as_masks(rules: Sequence[Rule]) -> list[Rule]:
+    """The rules that observe, as rules that mask; and what is kept, for it stays kept."""
+    masks = [rule.model_copy(update={"action": "mask"}) for rule in rules if rule.action == "observe"]
+    return masks + [rule for rule in rules if rule.action == "keep"]
+
+
+def _kept(keys: Sequence[str]) -> Names:
+    return Names([Rule(id="kept", title="", action="keep", keys=tuple(keys))] if keys else [])
+
+
 _MOST_KNOWN_KEYS = 20_000
 _LONGEST_KNOWN_KEY = 256
-
-
-@dataclass(slots=True)
-class Changes:
-    """What must happen to a payload: edits for `wire.otlp.splice`, which rules acted, what went for other reasons."""
-
-    edits: list[Edit] = field(default_factory=list)
-    redactions: Counter[Redaction] = field(default_factory=Counter)
-    unreadable: int = 0
-    """Values that were over the budget."""
-    failed_items: int = 0
-    """Items on which the engine failed; they are taken out."""
-
-    def remove(self, start: int, end: int) -> None:
-        """Take out a range, with all that was to be changed within it."""
-        while self.edits and self.edits[-1][0] >= start:
-            self.edits.pop()
-        self.edits.append((start, end, b""))
 
 
 @dataclass(slots=True)
@@ -74,14 +64,31 @@ class Engine:
     """Redacts by one set of rules. Not for several threads at once.
 
     A value with something to look at goes if it has more than `max_value_bytes` or is nested deeper than `max_depth`.
+    Rules that only observe run by themselves, on the payload as it came, so that none hides anything from the others.
+
+    Raises: `ValueError` if a rule pseudonymizes and there are no `pseudonyms`.
     """
 
-    def __init__(self, rules: Sequence[Rule], max_value_bytes: int, max_depth: int) -> None:
-        self._rules = rules
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        max_value_bytes: int,
+        max_depth: int,
+        pseudonyms: Pseudonyms | None = None,
+        this_year: Callable[[], int] = _this_year,
+    ) -> None:
+        self.rules_digest = digest(rules)
+        self.key_epoch = pseudonyms and pseudonyms.epoch
+        acting = [rule for rule in rules if rule.action != "observe"]
+        self._observed = frozenset(rule.id for rule in rules if rule.action == "observe")
+        self._observer = Engine(_as_masks(rules), max_value_bytes, max_depth) if self._observed else None
+        self._rules = acting
         self._max_depth = max_depth
-        self._names = Names(rules)
-        self._patterns = Patterns(rules)
-        self._text = Text(rules, self._patterns, max_value_bytes, self.document)
+        self._names = Names(acting)
+        self._all_but = [(RULE + n, _kept(rule.all_but)) for n, rule in enumerate(acting) if rule.all_but is not None]
+        self._patterns = Patterns(acting)
+        self._actions = Actions(acting, pseudonyms, this_year)
+        self._text = Text(acting, self._patterns, self._actions, max_value_bytes, self.document)
         self._known_keys: dict[bytes, int] = {}
         self._gather = Gather(self._decide, self._known_keys, max_depth)
 
@@ -96,7 +103,18 @@ class Engine:
             edit = _PayloadEdit(self, payload, root, changes)
             for unit in _units(hits):
                 edit.add(unit)
+        if self._observer is not None:
+            changes.redactions.update(self._would_do(self._observer, payload, root))
         return changes
+
+    def _would_do(self, observer: "Engine", payload: bytes, root: int) -> Counter[Redaction]:
+        """What the rules that only observe would do. What fails here changes nothing, and is not counted."""
+        observed: Counter[Redaction] = Counter()
+        with suppress(Exception):
+            for (rule, _, place), count in observer.changes(payload, root).redactions.items():
+                if rule in self._observed:
+                    observed[Redaction(rule, "observe", place)] += count
+        return observed
 
     def document(self, text: bytes, code: int, depth: int, counts: Counts) -> bytes | None:
         """A text that stands alone, JSON or not, redacted; None if it must go as a whole.
@@ -122,11 +140,16 @@ class Engine:
             raise OverBudget
         return self._text.redact(payload[hit.start : hit.end], hit.code, depth, counts)
 
-    def whole(self, hit: Hit, value: bytes, counts: Counts) -> bytes | None:
-        """What takes the place of a value under a key rule."""
-        rule = self._rules[hit.code - RULE]
-        counts.append((rule.id, rule.action))
-        return whole(rule, value)
+    def whole(self, hit: Hit, value: bytes, depth: int, counts: Counts) -> bytes | None:
+        """What takes the place of a value under a key rule: JSON, or the content of an AnyValue.
+
+        Raises: `OverBudget`.
+        """
+
+        def redact(text: bytes, counts: Counts) -> bytes | None:
+            return self.document(text, SCAN, depth + 1, counts)
+
+        return self._actions.whole(hit.code - RULE, value, hit.container is not None, redact, counts)
 
     def json(self, text: bytes, unit: _Unit, depth: int, counts: Counts) -> bytes | None:
         """A JSON text with its hits replaced and all else as it was; None if it must go as a whole.
@@ -136,18 +159,20 @@ class Engine:
         pieces: list[bytes] = []
         at = unit.start
         for hit in unit.hits:
+            start, end = hit.start, hit.end
             new = self._json_part(text, hit, depth, counts)
             if new is None:
-                return None
-            pieces += text[at : hit.start], new
-            at = hit.end
+                if hit.code < RULE:
+                    return None
+                new, start, end = without_pair(text, at, start, end)
+            pieces += text[at:start], new
+            at = end
         return b"".join((*pieces, text[at : unit.end]))
 
     def _json_part(self, text: bytes, hit: Hit, depth: int, counts: Counts) -> bytes | None:
         content = text[hit.start : hit.end]
         if hit.code >= RULE:
-            new = self.whole(hit, content, counts)
-            return b"null" if new is None else orjson.dumps(new.decode())
+            return self.whole(hit, content, depth, counts)
         if hit.escaped:
             return self._text.escaped(content, hit.code, depth, counts)
         new = self.leaf(text, hit, depth, counts)
@@ -161,11 +186,19 @@ class Engine:
             ends = self._patterns.ends(text) if length else []
         return self._gather.hits(ends)
 
+    def _code(self, path: str) -> int:
+        code = self._names.code(path)
+        if code == KEEP:
+            return KEEP
+        return next((but for but, allowed in self._all_but if allowed.code(path) != KEEP), code)
+
     def _decide(self, path: bytes, key: bytes) -> int:
         """The code of a key seen for the first time. One that holds something itself is never remembered."""
-        code = self._names.code(path.decode("utf-8", "replace"))
+        code = self._code(path.decode("utf-8", "replace"))
+        if code == SCAN and is_message(path.decode("utf-8", "replace")):
+            code = EXCEPTION
         try:
-            holds_something = bool(self._patterns.found(key))
+            holds_something = any(self._patterns.look(key))
         except OverBudget:
             holds_something = True
         if holds_something:
@@ -184,13 +217,11 @@ class _PayloadEdit:
         self._engine = engine
         self._payload = payload
         self._changes = changes
-        self._levels = Levels(payload, root)
-        self._keys: dict[int, set[bytes]] = {}
-        self._done = 0
+        self._edits = Edits(payload, root, changes)
 
     def add(self, unit: _Unit) -> None:
         """Add the edit for one unit, unless it lies in what was taken out before."""
-        if unit.start < self._done:
+        if unit.start < self._edits.done:
             return
         counts: Counts = []
         try:
@@ -199,63 +230,25 @@ class _PayloadEdit:
             self._changes.unreadable += 1
             new = None if unit.hits[0].code == KEY else self._as_value(unit.hits[0], _UNREADABLE)
         except Exception:
-            self._remove_item(unit.start)
+            if not self._edits.remove_item(unit.start):
+                raise
             return
         if new != self._payload[unit.start : unit.end]:
-            self._replace(unit, new, counts)
+            self._edits.replace(unit.start, unit.end, unit.hits[0], new, counts)
 
     def _new(self, unit: _Unit, counts: Counts) -> bytes | None:
         hit = unit.hits[0]
         if unit.json:
             return self._engine.json(self._payload, unit, 0, counts)
         if hit.code >= RULE:
-            new = self._engine.whole(hit, self._payload[hit.start : hit.end], counts)
-            return None if new is None else self._as_value(hit, new)
+            return self._engine.whole(hit, self._payload[hit.start : hit.end], 0, counts)
         if hit.code == DEEP_VALUE:
             raise OverBudget
         new = self._engine.leaf(self._payload, hit, 0, counts)
-        return None if hit.code == KEY and new is not None and self._is_taken(hit, new) else new
+        return None if hit.code == KEY and new is not None and self._edits.is_taken(hit.owner, new) else new
 
     def _as_value(self, hit: Hit, text: bytes) -> bytes:
         """A text as what the hit's range is: the content of a text leaf, or of an AnyValue."""
         if hit.container is not None or (hit.code < RULE and hit.code != DEEP_VALUE):
             return text
         return length_delimited(0x0A, text)
-
-    def _replace(self, unit: _Unit, new: bytes | None, counts: Counts) -> None:
-        owner = unit.hits[0].owner
-        if owner >= 0 and (new is None or unit.hits[0].place in ON_METRIC_POINT):
-            counts = [(rule, "drop") for rule, _ in counts]
-            self._remove(owner, next(fields(self._payload, owner, len(self._payload)))[3])
-        else:
-            self._changes.edits.append((unit.start, unit.end, new or b""))
-        place = unit.hits[0].place
-        self._changes.redactions.update(Redaction(rule, action, place) for rule, action in counts)
-
-    def _remove(self, start: int, end: int) -> None:
-        self._changes.remove(start, end)
-        self._done = end
-
-    def _remove_item(self, offset: int) -> None:
-        for level in self._levels.around(offset):
-            if schema.ITEM[level.message]:
-                self._changes.failed_items += 1
-                self._remove(level.begin, level.end)
-                return
-        raise
-
-    def _is_taken(self, hit: Hit, key: bytes) -> bool:
-        """Whether another attribute beside it has this key already; if so the later one goes."""
-        siblings = self._levels.around(hit.owner)[-2]
-        if siblings.start not in self._keys:
-            self._keys[siblings.start] = set(self._keys_of(siblings.start, siblings.end))
-        taken = key in self._keys[siblings.start]
-        self._keys[siblings.start].add(key)
-        return taken
-
-    def _keys_of(self, start: int, end: int) -> Iterator[bytes]:
-        """The keys of the pairs in a message; what else it holds does no harm."""
-        for _, _, content, stop in fields(self._payload, start, end):
-            if self._payload[content : content + 1] == b"\x0a":
-                _, _, key, key_end = next(fields(self._payload, content, stop))
-                yield self._payload[key:key_end]

@@ -12,8 +12,9 @@ __all__ = ["failures"]
 
 
 def failures(rule: Rule) -> list[str]:
-    """A sentence for each example of a rule that the rule, by itself, does not do right by."""
-    engine = Engine([rule], max_value_bytes=2**20, max_depth=32)
+    """A sentence for each example of a rule that the rule, by itself, does not do right by, whatever its action."""
+    finding = rule if rule.action == "keep" else rule.model_copy(update={"action": "mask"})
+    engine = Engine([finding], max_value_bytes=2**20, max_depth=32)
     missed = [example for example in rule.examples.match if not _acts(engine, example)]
     wrong = [example for example in rule.examples.no_match if _acts(engine, example)]
     return [

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import hyperscan
 
+from processors.redaction import encoded, messages, views
+from processors.redaction.budget import OverBudget
 from processors.redaction.checks import CHECKS
 from processors.redaction.names import text_spelling
 from processors.redaction.rules import Pattern, Rule
@@ -22,19 +24,21 @@ __all__ = ["Found", "OverBudget", "Patterns"]
 _ANYWHERE = hyperscan.HS_FLAG_CASELESS
 _KEYWORD = ("keyword", "keyword and check")
 _MOST_FINDS = 100_000
-
-
-class OverBudget(Exception):
-    """A value is too large, too deep or too full to be looked at; it must go."""
+_DISGUISES = [
+    *((text, _ANYWHERE) for text in (*views.TRIGGERS, *messages.TRIGGERS)),
+    *((text, 0) for text in encoded.TRIGGERS),
+]
+"""What makes a text worth looking at in plain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A range of a text that falls under a rule (by number)."""
+    """A range of a text that falls under a rule (by number), and what it says in plain if it is disguised."""
 
     start: int
     end: int
     rule: int
+    plain: bytes = b""
 
 
 Locate = Callable[[bytes, int, int], "tuple[int, int] | None"]
@@ -48,6 +52,8 @@ class _Expression:
     rule: int
     locate: Locate
     by_keyword: bool = False
+    trigger: str = ""
+    """What finds it, if that is not the text itself."""
 
 
 def _keyword_before(rule: Rule) -> Callable[[bytes, int], bool]:
@@ -110,29 +116,31 @@ def _expressions(number: int, rule: Rule) -> list[_Expression]:
         )
     if rule.paths:
         collections = "|".join(re.escape(word) for word in rule.paths)
-        found += [_path(f"(?:\\b|_)(?:{collections})", after, size, number, rule) for after, size in _SEGMENT_BEGINS]
+        found += [_path(f"(?:\\b|_)(?:{collections})", *begin, number, rule) for begin in _SEGMENT_BEGINS]
     return found
 
 
-# How an id in a path begins, and how many bytes that is; after anything but a slash only numbers and UUIDs are ids.
+# How an id in a path begins, how many bytes that is, and what finds it: a placeholder is none, for the names of spans
+# have one after most of the words. After anything but a slash only numbers and UUIDs are ids.
 _SEGMENT_BEGINS = (
-    (r"/[^\s/]", 1),
-    (r"[._:-][0-9]{3}", 3),
-    (r"[._:-][0-9a-f]{8}-[0-9a-f]{4}-", 14),
+    (r"/[^\s/]", 1, r"/(?:[^\s/{]|\{[a-z_.:]*(?:$|[^a-z_.:}]|\}[^\s/?#\"'<>,;()\[\]&|\\]))"),
+    (r"[._:-][0-9]{3}", 3, ""),
+    (r"[._:-][0-9a-f]{8}-[0-9a-f]{4}-", 14, ""),
 )
 
 
-def _path(collections: str, after: str, size: int, number: int, rule: Rule) -> _Expression:
+def _path(collections: str, after: str, size: int, finds: str, number: int, rule: Rule) -> _Expression:
     def locate(text: bytes, _: int, end: int) -> tuple[int, int] | None:
         return path_segment(text, end - size, rule.segments)
 
-    return _Expression(collections + after, _ANYWHERE, number, locate)
+    trigger = collections + finds if finds else ""
+    return _Expression(collections + after, _ANYWHERE, number, locate, trigger=trigger)
 
 
 def _triggers(rule: Rule, expressions: Sequence[_Expression]) -> list[tuple[str, int]]:
     """The expressions, without start of match, for the finding database; those that need a keyword give way to it."""
     found = [
-        (expression.text, expression.flags & ~hyperscan.HS_FLAG_SOM_LEFTMOST)
+        (expression.trigger or expression.text, expression.flags & ~hyperscan.HS_FLAG_SOM_LEFTMOST)
         for expression in expressions
         if not expression.by_keyword
     ]
@@ -142,10 +150,8 @@ def _triggers(rule: Rule, expressions: Sequence[_Expression]) -> list[tuple[str,
     return found
 
 
-def _database(expressions: Sequence[tuple[str, int]]) -> hyperscan.Database | None:
-    """The compiled expressions; None if there are none, which Hyperscan does not take."""
-    if not expressions:
-        return None
+def _database(expressions: Sequence[tuple[str, int]]) -> hyperscan.Database:
+    """The compiled expressions."""
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[text.encode() for text, _ in expressions],
@@ -161,7 +167,7 @@ class Patterns:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._exact: list[_Expression] = []
         self._masks = {rule.mask for rule in rules}
-        triggers: list[tuple[str, int]] = []
+        triggers = list(_DISGUISES)
         for number, rule in enumerate(rules):
             expressions = _expressions(number, rule)
             self._exact += expressions
@@ -169,13 +175,13 @@ class Patterns:
         # In the buffer of all leaves every leaf is a line.
         multiline = hyperscan.HS_FLAG_MULTILINE
         self._finding = _database([(text, flags | multiline) for text, flags in dict.fromkeys(triggers)])
-        self._telling = _database([(expression.text, expression.flags) for expression in self._exact])
+        once = [(text, flags | hyperscan.HS_FLAG_SINGLEMATCH) for text, flags in _DISGUISES]
+        self._telling = _database([*((expression.text, expression.flags) for expression in self._exact), *once])
 
     def ends(self, buffer: memoryview) -> list[int]:
         """Where something ends that needs a closer look."""
         ends: set[int] = set()
-        if self._finding is not None:
-            self._finding.scan(cast(bytes, buffer), match_event_handler=_note_end, context=ends)
+        self._finding.scan(cast(bytes, buffer), match_event_handler=_note_end, context=ends)
         return list(ends)
 
     def found(self, text: bytes) -> list[Found]:
@@ -183,14 +189,20 @@ class Patterns:
 
         Raises: `OverBudget` if the text is full of it.
         """
+        return self.look(text)[0]
+
+    def look(self, text: bytes) -> tuple[list[Found], bool]:
+        """What falls under a rule, and whether something may be disguised.
+
+        Raises: `OverBudget` if the text is full of it.
+        """
         matches: list[tuple[int, int, int]] = []
-        if self._telling is None:
-            return []
         try:
             self._telling.scan(text, match_event_handler=_note, context=matches)
         except hyperscan.ScanTerminated:
             raise OverBudget from None
-        return list(self._located(text, matches))
+        plain = [one for one in matches if one[0] < len(self._exact)]
+        return list(self._located(text, plain)), len(plain) < len(matches)
 
     def _located(self, text: bytes, matches: list[tuple[int, int, int]]) -> Iterator[Found]:
         covered: dict[int, int] = {}

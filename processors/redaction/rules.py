@@ -1,20 +1,32 @@
 """What a rule is, and the reading of rule packs: YAML in, checked rules out, every problem with its file and line."""
 
-import re
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import hyperscan
+import orjson
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 import config
 from config.settings import Settings
 from processors.redaction.checks import CHECKS
+from processors.redaction.treatment import Treatment, is_scannable
 
-__all__ = ["PACKS", "Pack", "Pattern", "Rule", "RuleError", "effective", "load_pack", "shipped_pack"]
+__all__ = [
+    "PACKS",
+    "Pack",
+    "Pattern",
+    "Rule",
+    "RuleError",
+    "digest",
+    "effective",
+    "load_pack",
+    "overridden",
+    "shipped_pack",
+]
 
 PACKS = ("hipaa", "lgpd", "secrets")
 """The packs that come with Telescrub. `base`, what is never touched and what is always done, is part of every set."""
@@ -24,25 +36,13 @@ class RuleError(ValueError):
     """A rule file that cannot be used; each line of the message is `file:line: path: sentence`."""
 
 
-def _is_scannable(pattern: str) -> str:
-    """Linear-time patterns only: what Hyperscan takes, with the start of a match known."""
-    if re.search(r"\\[AzZGQ]", pattern):
-        raise ValueError("write ^ and $ for the start and the end of a text; \\A, \\z, \\Z, \\G and \\Q are not taken")
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    try:
-        database.compile(expressions=[pattern.encode()], ids=[0], flags=[hyperscan.HS_FLAG_SOM_LEFTMOST])
-    except hyperscan.error as problem:
-        raise ValueError(f"the pattern engine does not take this: {problem}") from None
-    return pattern
-
-
 def _is_check(name: str) -> str:
     if name not in CHECKS:
         raise ValueError(f"there is no validator of this name; there are {', '.join(CHECKS)}")
     return name
 
 
-Expression = Annotated[str, Field(min_length=1), AfterValidator(_is_scannable)]
+Expression = Annotated[str, Field(min_length=1), AfterValidator(is_scannable)]
 Keyword = Annotated[str, Field(pattern=r"^[^\W_]")]
 
 
@@ -64,7 +64,7 @@ class Examples(Settings):
     """The rule must not act on any of these."""
 
 
-class Rule(Settings):
+class Rule(Treatment):
     """One identifier: where it is looked for and what happens to it."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -75,10 +75,6 @@ class Rule(Settings):
     """The law it serves, such as a HIPAA paragraph and letter or an LGPD article."""
     version: int = 1
     """Goes up when the rule changes."""
-    action: Literal["mask", "drop", "keep"] = "mask"
-    """`mask`: a placeholder takes its place. `drop`: the attribute goes. `keep`: values under just these keys stay."""
-    placeholder: str = ""
-    """What a mask leaves; by default the rule's id in brackets."""
     keys: tuple[str, ...] = ()
     """Keys whose whole value falls under the rule, whatever its type, in any spelling; see docs/redaction.md."""
     in_text: Literal["word", "words", "line", "never"] = "word"
@@ -100,6 +96,9 @@ class Rule(Settings):
     """Which segments are ids: all but well-known words, or only those with a digit or an @."""
     language: Literal["sql"] | None = None
     """Values under the keys are in this language: only literals are taken out."""
+    all_but: tuple[str, ...] | None = None
+    """Every key falls under the rule but these and kept ones: whole keys, or `a.*` for all below. The other rules act
+    on what is left."""
     examples: Examples = Examples()
     """Texts and maps the rule must and must not act on; the tests run them."""
 
@@ -118,9 +117,37 @@ class Rule(Settings):
             raise ValueError("a pattern needs a keyword, but the rule has no keywords")
         if "check" in needs and self.validator is None:
             raise ValueError("a pattern needs a check, but the rule has no validator")
-        if not (self.keys or self.patterns or self.paths or self.cues):
+        if not (self.keys or self.patterns or self.paths or self.cues or self.keep_values or self.all_but is not None):
             raise ValueError("the rule looks for nothing; give it keys, patterns, cues or paths")
         return self
+
+    @model_validator(mode="after")
+    def _action_is_possible(self) -> "Rule":
+        finds_text = bool(self.patterns or self.paths or self.cues)
+        if self.language is not None and self.action not in ("mask", "keep"):
+            raise ValueError(f"the action {self.action} cannot be done to literals; they are masked")
+        if self.action == "keep" and finds_text:
+            raise ValueError("a rule that keeps takes keys and keep_values; patterns, cues and paths are for others")
+        if self.action == "generalize" and not self.generalize:
+            raise ValueError("action generalize needs to know what to make of a value, such as generalize: year")
+        if self.action == "truncate":
+            self._can_be_truncated(finds_text)
+        return self
+
+    def _can_be_truncated(self, finds_text: bool) -> None:
+        if self.truncate_to is None:
+            raise ValueError("action truncate needs truncate_to, the number of characters that stay")
+        if finds_text or self.in_text != "never":
+            raise ValueError("action truncate is for whole values: give the rule keys and in_text: never only")
+        if "164.514" in self.legal:
+            raise ValueError(
+                "a part of an identifier is one under 45 CFR 164.514: mask, pseudonymize or drop it instead"
+            )
+
+    @property
+    def identifier_class(self) -> str:
+        """The kind of identifier, within which equal values have equal tokens."""
+        return self.class_ or self.id
 
     @property
     def mask(self) -> bytes:
@@ -203,3 +230,33 @@ def effective(sources: Sequence[Sequence[Rule]]) -> list[Rule]:
         for rule in source:
             rules[rule.id] = rule
     return list(rules.values())
+
+
+def overridden(rules: Sequence[Rule], overrides: Mapping[str, Treatment]) -> list[Rule]:
+    """The rules with other treatments, by rule id; what a treatment does not set stays as it was.
+
+    Raises: `RuleError` with every override that is not possible.
+    """
+    known = {rule.id for rule in rules}
+    problems = [f"overrides.{name}: there is no rule of this id" for name in overrides if name not in known]
+    treated = []
+    for rule in rules:
+        try:
+            treated.append(_treated(rule, overrides[rule.id]) if rule.id in overrides else rule)
+        except ValidationError as invalid:
+            sentences = [error["msg"].removeprefix("Value error, ") for error in invalid.errors()]
+            problems += [f"overrides.{rule.id}: {sentence}" for sentence in sentences]
+    if problems:
+        raise RuleError("\n".join(problems))
+    return treated
+
+
+def _treated(rule: Rule, treatment: Treatment) -> Rule:
+    set_fields = treatment.model_dump(by_alias=True, exclude_unset=True)
+    return Rule.model_validate({**rule.model_dump(by_alias=True), **set_fields})
+
+
+def digest(rules: Sequence[Rule]) -> str:
+    """The SHA-256 of rules in order, as canonical JSON, in hexadecimal: equal for equal rules only."""
+    plain = [rule.model_dump(mode="json", by_alias=True) for rule in rules]
+    return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()

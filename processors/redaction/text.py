@@ -4,16 +4,17 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
-from processors.redaction.actions import in_text
-from processors.redaction.patterns import Found, OverBudget, Patterns
+from processors.redaction.actions import Actions, Counts
+from processors.redaction.budget import OverBudget
+from processors.redaction.disguises import PHOTO, Disguises
+from processors.redaction.messages import EXCEPTION_VALUES, exception_values
+from processors.redaction.octets import is_text
+from processors.redaction.patterns import Found, Patterns
 from processors.redaction.rules import Rule
 from processors.redaction.sql import without_literals
-from wire.redact import SQL, unescape
+from wire.redact import BYTES, EXCEPTION, SQL, unescape
 
 __all__ = ["Counts", "Text"]
-
-Counts = list[tuple[str, str]]
-"""An entry for each time a rule acted: the rule's id, the action."""
 
 Document = Callable[[bytes, int, int, Counts], bytes | None]
 
@@ -21,11 +22,18 @@ Document = Callable[[bytes, int, int, Counts], bytes | None]
 class Text:
     """Redacts texts by a set of rules. Texts within texts, which may be JSON, are given to `document`."""
 
-    def __init__(self, rules: Sequence[Rule], patterns: Patterns, max_bytes: int, document: Document) -> None:
-        self._rules = rules
+    def __init__(
+        self, rules: Sequence[Rule], patterns: Patterns, actions: Actions, max_bytes: int, document: Document
+    ) -> None:
+        self._actions = actions
         self._patterns = patterns
         self._max_bytes = max_bytes
         self._document = document
+        always = [rule for rule in (PHOTO, EXCEPTION_VALUES) if rule.id not in {own.id for own in rules}]
+        self._own = len(rules)
+        self._rules = [*rules, *always]
+        self._disguises = Disguises(self._rules, patterns, max_bytes, document)
+        self._exception_values = next(n for n, rule in enumerate(self._rules) if rule.id == EXCEPTION_VALUES.id)
         self._sql = next((rule.id for rule in rules if rule.language == "sql"), "sql_literals")
 
     def redact(self, text: bytes, code: int, depth: int, counts: Counts) -> bytes | None:
@@ -36,6 +44,8 @@ class Text:
         """
         if len(text) > self._max_bytes:
             raise OverBudget
+        if code == BYTES and not is_text(text):
+            return self._bytes(text, depth, counts)
         if text.startswith(b'"') and text.endswith(b'"') and len(text) > 1:
             within = self._quoted(text, code, depth, counts)
             if within is not text:
@@ -43,7 +53,19 @@ class Text:
         if code == SQL:
             text, literals = without_literals(text)
             counts += [(self._sql, "mask")] * literals
-        return self._replace(text, self._patterns.found(text), counts)
+        found, disguised = self._patterns.look(text)
+        if disguised or code == EXCEPTION:
+            values = exception_values(text, whole=code == EXCEPTION)
+            found = [*self._disguises.found(text, depth), *found]
+            found += [Found(*value, self._exception_values) for value in values]
+        return self._replace(text, found, counts)
+
+    def _bytes(self, content: bytes, depth: int, counts: Counts) -> bytes | None:
+        """Bytes that are no text: what is readable in them or packed makes them go as a whole."""
+        number = self._disguises.in_bytes(content, depth)
+        if number is not None:
+            return self._treated(Found(0, len(content), number), content, counts)
+        return self._replace(content, self._patterns.found(content), counts)
 
     def escaped(self, content: bytes, code: int, depth: int, counts: Counts) -> bytes | None:
         """The same for the content of a JSON string with escapes.
@@ -71,17 +93,30 @@ class Text:
     def _replace(self, text: bytes, found: list[Found], counts: Counts) -> bytes | None:
         if not found:
             return text
+        found = [_whole_characters(text, one) for one in found]
+        found = [one for one in found if not self._stays(one, text)]
+        if not found:
+            return text
         pieces: list[bytes] = []
         at = 0
-        for one in _apart([_whole_characters(text, one) for one in found]):
-            rule = self._rules[one.rule]
-            placeholder = in_text(rule, text[one.start : one.end])
-            counts.append((rule.id, rule.action))
-            if placeholder is None:
+        for one in _apart(found):
+            new = self._treated(one, text, counts)
+            if new is None:
                 return None
-            pieces += text[at : one.start], placeholder
+            pieces += text[at : one.start], new
             at = one.end
         return b"".join((*pieces, text[at:]))
+
+    def _stays(self, one: Found, text: bytes) -> bool:
+        return one.rule < self._own and self._actions.stays(one.rule, one.plain or text[one.start : one.end])
+
+    def _treated(self, one: Found, text: bytes, counts: Counts) -> bytes | None:
+        """What takes the place of what was found, in plain if it was disguised: so equal values have equal tokens."""
+        if one.rule < self._own:
+            return self._actions.in_text(one.rule, one.plain or text[one.start : one.end], counts)
+        rule = self._rules[one.rule]
+        counts.append((rule.id, "mask"))
+        return rule.mask
 
 
 def _apart(found: list[Found]) -> list[Found]:
@@ -97,7 +132,9 @@ def _apart(found: list[Found]) -> list[Found]:
             continue
         if (one.start - one.end, one.rule) < (longest.start - longest.end, longest.rule):
             longest = one
-        united[-1] = Found(last.start, max(last.end, one.end), longest.rule)
+        end = max(last.end, one.end)
+        plain = longest.plain if (longest.start, longest.end) == (last.start, end) else b""
+        united[-1] = Found(last.start, end, longest.rule, plain)
     return united
 
 
@@ -108,4 +145,4 @@ def _whole_characters(text: bytes, found: Found) -> Found:
         start -= 1
     while end < len(text) and text[end] & 0xC0 == 0x80:
         end += 1
-    return Found(start, end, found.rule)
+    return Found(start, end, found.rule, found.plain)

@@ -14,6 +14,8 @@ PIECES = [
     "90210", "03/05/1980", "/patients/", "12345", "patients.123", "users/7", "Quxington", "=", ":", '"', "'", " ", " ",
     "\n", "_", "-", "é", "A", "&", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln", "password", "Bearer abcdefghijklmnop",
     "postgres://a:b@c", "d", "0",
+    "{id}", "{", "}", "%35%33", "&#64;", "\u200b", "\u2013", "５", "\\u0041", "q=a+b", "NTM2LTkwLTQzOTk=",
+    "KeyError: 'x'",
 ]  # fmt: skip
 
 
@@ -27,7 +29,7 @@ def test_what_is_told_was_found(pieces: list[str], before: list[str]) -> None:
     text = "".join(pieces).encode()
     start = "".join(before).encode() + b"\n"
     buffer = start + text + b"\nafter\n"
-    if ALL.found(text):
+    if any(ALL.look(text)):
         assert any(len(start) < end <= len(start + text) for end in ALL.ends(memoryview(buffer)))
 
 
@@ -63,6 +65,15 @@ def test_where_it_is() -> None:
         b"12",
         b"xyz",
     ]
+
+
+@pytest.mark.parametrize("text", ["a%40b", "a&#64;b", "5\u200b3", "\uff15", "NTM2LTkwLTQzOTk", "q=a+b"])
+def test_disguises_are_noticed(text: str) -> None:
+    """Without any rule that finds something."""
+    patterns = rule(patterns=["xyz"])
+    assert patterns.look(text.encode()) == ([], True)
+    assert patterns.ends(memoryview(text.encode() + b"\n")) != []
+    assert patterns.look("plain {text} = 1 & more: 100% é".encode()) == ([], False)
 
 
 def test_placeholders_are_left_alone() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from processors.redaction.rules import PACKS, Rule, RuleError, effective, load_pack, shipped_pack
+from processors.redaction.rules import PACKS, Rule, RuleError, digest, effective, load_pack, overridden, shipped_pack
+from processors.redaction.treatment import Treatment
 
 WRONG = r"""pack: own
 rules:
@@ -68,3 +69,48 @@ def test_shipped_ids_are_unique() -> None:
     """No pack overrides another by accident."""
     ids = [rule.id for name in (*PACKS, "base") for rule in shipped_pack(name).rules]
     assert sorted(set(ids)) == sorted(ids)
+
+
+def test_override_of_some_of_a_treatment() -> None:
+    """What it does not set stays as it was, and so does the order."""
+    rules = [Rule.model_validate({"id": name, "title": "", "keys": ["k"], "placeholder": "-"}) for name in ("a", "b")]
+    changed = overridden(rules, {"b": Treatment.model_validate({"action": "pseudonymize", "class": "a"})})
+    assert changed[0] == rules[0]
+    assert (changed[1].action, changed[1].identifier_class, changed[1].placeholder) == ("pseudonymize", "a", "-")
+    assert rules[1].identifier_class == "b"
+
+
+def test_every_impossible_override_is_named() -> None:
+    """All of them at once."""
+    rules = [Rule(id="a", title="", keys=("k",))]
+    overrides = {"a": Treatment(action="generalize"), "c": Treatment(action="drop")}
+    with pytest.raises(RuleError) as caught:
+        overridden(rules, overrides)
+    assert str(caught.value).splitlines() == [
+        "overrides.c: there is no rule of this id",
+        "overrides.a: action generalize needs to know what to make of a value, such as generalize: year",
+    ]
+
+
+def test_digest() -> None:
+    """Of all that a rule is, in order."""
+    one, two = Rule(id="a", title="", keys=("k",)), Rule(id="b", title="", keys=("k",))
+    digests = [
+        digest(rules)
+        for rules in (
+            [],
+            [one],
+            [one, two],
+            [two, one],
+            [one.model_copy(update={"version": 2})],
+            [Rule(id="a", title="", keys=("k",))],
+        )
+    ]
+    assert digests[5] == digests[1]
+    assert len(set(digests)) == 5
+
+
+@pytest.mark.parametrize("name", [*PACKS, "base"])
+def test_shipped_rules_mask(name: str) -> None:
+    """Or keep: tokens and less exact values are an organisation's decision."""
+    assert {rule.action for rule in shipped_pack(name).rules} <= {"mask", "keep"}

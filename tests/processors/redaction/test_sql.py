@@ -22,6 +22,17 @@ from processors.redaction.sql import without_literals
         ),
         ("SELECT 1 -- 'x'\n/* y */ FROM t", "SELECT ? \n FROM t"),
         ("ARRAY['x', 'y']", "ARRAY[?, ?]"),
+        (
+            'INSERT INTO t (a, "b") VALUES ("x", "y z", 3), ("w", "", 4)',
+            'INSERT INTO t (a, "b") VALUES (?, ?, ?), (?, ?, ?)',
+        ),
+        ('WHERE "a" IN ("x", "y") AND LOWER("n") LIKE "x%"', 'WHERE "a" IN (?, ?) AND LOWER("n") LIKE ?'),
+        ("WHERE a = 'C:\\' AND n = 'x'", "WHERE a = ? AND n = ?"),
+        ("WHERE a = 'x\\' AND n = 'y'", "WHERE a = ? AND n = ?"),
+        ("WHERE a = 'it\\'s' AND b = 'never", "WHERE a = ?"),
+        ("SELECT q'[it's x]', X'ff', U&'x', _utf8'x', 12abc, .5, 1e-5", "SELECT ?, ?, ?, ?, ?, ?, ?"),
+        ("SELECT a # x\nFROM #tmp", "SELECT a \nFROM #tmp"),
+        ("WHERE a = 5::int AND b = 'x'::text", "WHERE a = ?::int AND b = ?::text"),
     ],
 )
 def test_literals(statement: str, expected: str) -> None:
