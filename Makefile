@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test unit lint end-to-end backends bench docs clean
+.PHONY: run test unit lint end-to-end backends bench oracle docs clean
 
 run: $(VENV)/installed  ## start the daemon on the built-in configuration
 	$(BIN)/telescrub run
@@ -26,6 +26,9 @@ backends: $(VENV)/installed-for-tests  ## build the real Prometheus, Jaeger, Lok
 end-to-end: $(VENV)/installed-for-tests  ## against the real programs; those that are missing are skipped, saying how to get them
 	$(PYTEST) -m end_to_end
 
+oracle: $(VENV)/installed-for-tests  ## a million identifiers through the daemon, none may come out; some 25 minutes
+	$(BIN)/python -m tests.oracle --placements 1000000
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -42,8 +45,9 @@ $(VENV)/installed-for-tests: $(VENV)/installed
 bench: $(VENV)/installed  ## what redaction costs; figures are CPU time, and only ratios within one run mean anything
 	$(BIN)/python -m bench.redaction
 
-docs: $(VENV)/installed  ## docs/reference.md, from the settings in the code
+docs: $(VENV)/installed  ## the pages that are made from the code
 	$(BIN)/telescrub components --markdown > docs/reference.md
+	$(BIN)/python -m processors.redaction.place_table > docs/redaction_places.md
 
 clean:
 	rm -rf $(VENV) build *.egg-info wire/*.so wire/*.c

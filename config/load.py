@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 
+from config.case_wiring import misplaced
+from config.cases import Case
 from config.catalogue import KINDS, Catalogue, Kind, type_of
 from config.check import check
 from config.errors import ConfigError, Problem
 from config.model import Config, Service
-from config.nodes import Map, Node, Place, Scalar, merged, problem_at
+from config.nodes import List, Map, Node, Place, Scalar, merged, problem_at
 from config.redaction_path import redactors, unredacted
 from config.sentences import unknown, wrong_type
 from config.settings import Settings
@@ -40,7 +42,7 @@ def _typed(root: Node, catalogue: Catalogue, problems: list[Problem]) -> Config 
     if not isinstance(root, Map):
         problems.append(problem_at(root, (), wrong_type(root, ["a map of sections"])))
         return None
-    sections = (*KINDS, "service")
+    sections = (*KINDS, "service", "tests")
     for name, node in root.entries.items():
         if name not in sections:
             problems.append(problem_at(node, (name,), unknown("section", name, sections), at_key=True))
@@ -50,14 +52,30 @@ def _typed(root: Node, catalogue: Catalogue, problems: list[Problem]) -> Config 
         problems.append(problem_at(root, (), "the section 'service' is required and missing"))
         return None
     service = check(Service, service_node, ("service",), problems)
+    cases = list(_cases(root.entries.get("tests"), problems))
     wiring = list(check_wiring(service_node, defined))
     problems += wiring
     if service is not None and not wiring:
         problems += unredacted(service, service_node, defined, redactors(catalogue.processors))
+        processors = {key: settings for key, (_, settings) in defined["processors"].items()}
+        problems += misplaced(cases, service, processors)
     if service is None or problems:
         return None
     valid = {kind: {key: settings for key, (_, settings) in defined[kind].items() if settings} for kind in KINDS}
-    return Config(**valid, service=service, warnings=tuple(sorted(unused(service_node, defined))))
+    tests = tuple(case for _, case in cases)
+    return Config(**valid, service=service, tests=tests, warnings=tuple(sorted(unused(service_node, defined))))
+
+
+def _cases(section: Node | None, problems: list[Problem]) -> Iterator[tuple[Node, Case]]:
+    """The tests that are well written."""
+    if section is None or (isinstance(section, Scalar) and section.value is None):
+        return
+    if not isinstance(section, List):
+        problems.append(problem_at(section, ("tests",), wrong_type(section, ["a list"])))
+        return
+    for index, node in enumerate(section.items):
+        if (case := check(Case, node, ("tests", index), problems)) is not None:
+            yield node, case
 
 
 def _components(

@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from config.cases import Case
 from config.errors import Problem
 from config.sentences import unknown
-from config.settings import Seconds, Settings
+from config.settings import Seconds, Secret, Settings
 from wire.signal import Signal
 
-__all__ = ["Config", "LogsSettings", "MetricsSettings", "PipelineSettings", "Service", "TelemetrySettings", "signal_of"]
+__all__ = [
+    "AuditSettings",
+    "Config",
+    "LogsSettings",
+    "MetricsSettings",
+    "PipelineSettings",
+    "Service",
+    "TelemetrySettings",
+    "signal_of",
+]
 
 _PIPELINE_KEY = f"^({'|'.join(Signal)})(/.+)?$"
 
@@ -162,6 +173,37 @@ def _pipelines_by_signal(schema: dict[str, Any]) -> None:
     schema.pop("propertyNames", None)
 
 
+def _is_long_enough(key: Secret) -> Secret:
+    if len(key.get_secret_value().encode()) < 32:
+        raise ValueError("the key of the audit ledger needs at least 32 bytes; `openssl rand -hex 32` makes one")
+    return key
+
+
+class AuditRotation(Settings):
+    """When a further file of the ledger is begun. None is ever removed: that is for those who keep the records."""
+
+    max_megabytes: int = Field(default=100, ge=1)
+    """A file that has reached this many MiB is followed by a new one."""
+
+
+class AuditSettings(Settings):
+    """The audit ledger: what was redacted by which rule, in rows that cannot be changed unseen. See docs/audit.md."""
+
+    path: Path = Path("./telescrub-data/audit")
+    """The folder it is written to, by one daemon; made if it is not there."""
+    key: Annotated[Secret, AfterValidator(_is_long_enough)] | None = None
+    """What the chain of rows is made with, at least 32 bytes, from `${env:…}` or `${file:…}`. Without one, the chain
+    shows damage, but not that somebody wrote the ledger anew."""
+    interval: Seconds = Field(default=10.0, gt=0)
+    """How long redactions are added up before they become rows: what a killed daemon may lack in its ledger. At
+    thirty sorts of redactions, 10 s make 120 MB a day."""
+    rotation: AuditRotation = AuditRotation()
+    """When a further file is begun."""
+    on_failure: Literal["refuse", "count"] = "refuse"
+    """When the ledger cannot be written (disk full): `refuse` new data, because what is not on record must not happen,
+    or go on and `count`: rows are written when the disk takes them again."""
+
+
 class Service(Settings):
     """What runs: which components are joined to pipelines, and how the daemon itself behaves."""
 
@@ -175,6 +217,9 @@ class Service(Settings):
     """Logs and metrics of the daemon itself."""
     shutdown_timeout: Seconds = Field(default=30.0, gt=0)
     """The one deadline for stopping; what is left by then is counted in the log. Kubernetes, too, waits 30 s."""
+
+    audit: AuditSettings | None = None
+    """The audit ledger; none is written without this section."""
 
     def without_redaction(self) -> dict[str, str]:
         """The pipelines that say `redaction: none`, with their reasons."""
@@ -194,4 +239,5 @@ class Config:
     connectors: Mapping[str, Settings]
     extensions: Mapping[str, Settings]
     service: Service
+    tests: tuple[Case, ...] = ()
     warnings: tuple[Problem, ...] = ()

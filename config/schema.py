@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from config.cases import Case
 from config.catalogue import KINDS, Catalogue, Kind
 from config.model import Service
 from config.settings import Settings
@@ -27,19 +28,25 @@ _KINDS_IN_WORDS: Mapping[Kind, str] = {
     "extensions": "What runs beside the pipelines. Ids are `type` or `type/name`.",
 }
 
+_TESTS = "What `telescrub test` runs: inputs, and what must and must not come out."
+
 
 def schema(catalogue: Catalogue) -> dict[str, Any]:
     """The schema (JSON Schema draft 2020-12) of a file with the catalogue's components."""
-    models = {model for kind in KINDS for model in catalogue.table(kind).values()} | {Service}
+    models: set[type[Settings]] = {model for kind in KINDS for model in catalogue.table(kind).values()} | {
+        Case,
+        Service,
+    }
     ordered = sorted(models, key=lambda model: (model.__module__, model.__qualname__))
     references, definitions = models_json_schema([(model, "validation") for model in ordered])
     reference_of = {model: references[model, "validation"] for model in ordered}
     sections = {kind: _section(catalogue, kind, reference_of) for kind in KINDS}
+    tests = {"type": ["array", "null"], "description": _TESTS, "items": reference_of[Case]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Telescrub configuration",
         "type": "object",
-        "properties": {**sections, "service": reference_of[Service]},
+        "properties": {**sections, "service": reference_of[Service], "tests": tests},
         "additionalProperties": False,
         "$defs": {name: _loosened(each) for name, each in definitions.get("$defs", {}).items()},
     }

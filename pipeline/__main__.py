@@ -1,13 +1,16 @@
-"""The command line: `telescrub run|validate|components|schema|demo`. The only module that sees every component."""
+"""The command line, `telescrub run|validate|test|redact|audit|components|schema|demo`: the only module that sees every
+component.
+"""
 
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 import typer
@@ -21,6 +24,10 @@ import exporters
 import extensions
 import processors
 import receivers
+from audit.chain import Anchor
+from audit.report import report
+from audit.summary import moment
+from audit.verify import verify
 from config.catalogue import KINDS, Catalogue
 from config.defaults import default_sources
 from config.errors import ConfigError
@@ -32,6 +39,8 @@ from demo.show import Demo
 from demo.show import run as run_demo
 from pipeline.logs import logger, speak_for_libraries
 from pipeline.service import Service
+from rehearsal import commands
+from rehearsal.sample import Form
 from wire.otlp import COMPILED
 
 __all__ = ["app", "catalogue", "main"]
@@ -117,6 +126,104 @@ def validate(config: ConfigFiles = None) -> None:
         typer.secho(f"pipeline {name} does not redact: {reason}", fg="yellow", err=True)
     names = ", ".join(loaded.service.pipelines)
     typer.echo(f"the configuration is valid; pipelines: {names}")
+
+
+@app.command("test")
+def run_tests(
+    config: ConfigFiles = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the results to this file as JUnit XML.")] = None,
+) -> None:
+    """Run the examples of every rule and the `tests` of a configuration: exit 0, or 1 if any fails.
+
+    What failed is shown with the example or with what came out of the test.
+    """
+    with _told():
+        raise typer.Exit(commands.test(_load(config), junit, Console()))
+
+
+@app.command()
+def redact(
+    file: Annotated[Path, typer.Argument(help="OTLP/JSON, JSON logs or text; - is standard input.")] = Path("-"),
+    config: ConfigFiles = None,
+    form: Annotated[Form, typer.Option("--input", help="What the sample is written in.")] = "auto",
+    output: Annotated[commands.Format, typer.Option("--format", help="html: one page that can be printed.")] = "text",
+    processor: Annotated[str | None, typer.Option(help="Id of the processor, where several redact.")] = None,
+    diff: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another configuration: show what it would newly expose and newly redact; repeatable."),
+    ] = None,
+) -> None:
+    """Show what each rule does to a sample, before and after side by side.
+
+    It shows the values of the sample on purpose, those that are redacted, too; it writes them nowhere else. With
+    --diff: exit 1 if the other configuration exposes anything that this one redacts.
+    """
+    wanted = commands.Redact(file, form, output, processor)
+    with _told():
+        raise typer.Exit(commands.redact(wanted, _load(config), _load(diff) if diff else None, Console()))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say why a command cannot be done, and exit 1."""
+    try:
+        yield
+    except (commands.Wrong, OSError, ValueError) as wrong:
+        typer.secho(str(wrong), fg="red", err=True)
+        raise typer.Exit(1) from None
+
+
+audit_app = typer.Typer(help="Check the audit ledger, or report from it.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+
+LedgerPaths = Annotated[
+    list[Path] | None, typer.Argument(help="The ledger's folder, or its files in order. Default: the configured one.")
+]
+Anchors = Annotated[
+    list[str] | None, typer.Option("--anchor", help="sequence:mac of a row, as kept elsewhere; repeatable.")
+]
+
+
+@audit_app.command("verify")
+def audit_verify(paths: LedgerPaths = None, config: ConfigFiles = None, anchor: Anchors = None) -> None:
+    """Find every row that was changed, removed, reordered, added or cut off: exit 0 if there is none, otherwise 1."""
+    with _told():
+        verdict = verify(*_ledger(paths, config), [Anchor.parse(each) for each in anchor or ()])
+    for problem in verdict.problems:
+        typer.secho(str(problem), fg="red", err=True)
+    for gap in verdict.gaps:
+        typer.secho(f"gap: {gap}", fg="yellow", err=True)
+    for limit in verdict.limits:
+        typer.secho(f"not proven: {limit}", fg="yellow", err=True)
+    typer.echo(f"{verdict.rows} rows, {len(verdict.problems)} problems, {len(verdict.gaps)} gaps; end {verdict.end}")
+    raise typer.Exit(int(bool(verdict.problems)))
+
+
+@audit_app.command("report")
+def audit_report(
+    paths: LedgerPaths = None,
+    config: ConfigFiles = None,
+    start: Annotated[str | None, typer.Option("--from", help="ISO time; UTC unless it says otherwise.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO time, not included.")] = None,
+    output: Annotated[Literal["html", "csv", "json"], typer.Option("--format", help="html can be printed.")] = "html",
+    anchor: Anchors = None,
+) -> None:
+    """What was redacted, by which rule, where and when, as a page to print, a table, or JSON on standard output."""
+    with _told():
+        ledger, key = _ledger(paths, config)
+        begin, until = (None if each is None else moment(each) for each in (start, end))
+        anchors = [Anchor.parse(each) for each in anchor or ()]
+        sys.stdout.write(report(ledger, begin, until, output, key, anchors))
+
+
+def _ledger(paths: list[Path] | None, config: list[Path] | None) -> tuple[list[Path], bytes | None]:
+    """Where the ledger is, and the key of its chain, which only a configuration has."""
+    settings = _load(config).service.audit
+    key = settings.key if settings is not None else None
+    if not paths and settings is None:
+        raise ValueError("the configuration has no service::audit; name the ledger's folder")
+    where = paths or ([settings.path] if settings is not None else [])
+    return where, None if key is None else key.get_secret_value().encode()
 
 
 @app.command()

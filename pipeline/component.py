@@ -15,7 +15,7 @@ objects without tasks.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -37,10 +37,13 @@ __all__ = [
     "Extension",
     "ExtensionSettings",
     "Health",
+    "Ledger",
+    "NoLedger",
     "Processor",
     "ProcessorSettings",
     "Receiver",
     "ReceiverSettings",
+    "Redacted",
     "Request",
 ]
 
@@ -53,12 +56,46 @@ class Health(Protocol):
         ...
 
 
+class Redacted(NamedTuple):
+    """One sort of redaction: a rule's id, its action, the place as `Span.attributes`.
+
+    `epoch` is that of the key of a pseudonym; empty for other actions.
+    """
+
+    rule: str
+    action: str
+    place: str
+    epoch: str = ""
+
+
+class Ledger(Protocol):
+    """Where redactions are put on record."""
+
+    def redacted(
+        self, pipeline: str, component: str, signal: Signal, payload: bytes, counts: Mapping[Redacted, int]
+    ) -> None:
+        """What a processor did to one batch, and the bytes that are left of it; also if it did nothing.
+
+        Raises: `Refused` if the ledger cannot be written: the batch must not be passed on.
+        """
+        ...
+
+
+class NoLedger:
+    """The ledger where none is configured."""
+
+    def redacted(
+        self, pipeline: str, component: str, signal: Signal, payload: bytes, counts: Mapping[Redacted, int]
+    ) -> None:
+        return
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a component gets from the machine: who it is, where it counts, where it logs.
 
     `log` is bound to the component's id; nothing of a payload may be given to it. `deadline` says how long stopping
-    may take.
+    may take. `pipeline` is the processor's, and empty for other components, which several pipelines may share.
     """
 
     id: str
@@ -66,6 +103,8 @@ class Context:
     log: FilteringBoundLogger
     health: Health
     deadline: Deadline
+    ledger: Ledger = field(default_factory=NoLedger)
+    pipeline: str = ""
 
 
 class Consumer(Protocol):
@@ -178,6 +217,13 @@ class ProcessorSettings(Settings):
     """
 
     redacts: ClassVar[bool] = False
+
+    def effective_rules(self) -> Sequence[Settings]:
+        """The rules of a processor that redacts, for the ledger: each with `id`, `version`, `title`, `legal`, `action`.
+
+        Raises: `ValueError` for files that cannot be read.
+        """
+        return ()
 
     def signals(self) -> frozenset[Signal]:
         return frozenset(Signal)

@@ -5,7 +5,7 @@ receivers["otlp"] ──► Router(traces) ──► Pipeline(stages) ──► 
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from config.model import Config, signal_of
@@ -93,7 +93,7 @@ class _Builder:
         for each in self._service.pipelines[name].processors:
             settings = cast(ProcessorSettings, self._config.processors[each])
             if settings.merge() is None:
-                context = self._context(each)
+                context = replace(self._context(each), pipeline=name)
                 yield Stage(context, settings.build(context))
 
     def _output(self, name: str, output: str) -> Destination | Edge:

@@ -10,9 +10,10 @@ from typing import Self
 from structlog.typing import FilteringBoundLogger
 
 from config.model import Config
-from pipeline.component import Context
+from pipeline.component import Context, NoLedger
 from pipeline.deadline import Deadline
 from pipeline.graph import Graph, build
+from pipeline.ledger import AuditLedger
 from pipeline.self_metrics import serve_self_metrics
 from pipeline.telemetry import Telemetry
 
@@ -30,6 +31,8 @@ class Service:
         self._config, self._log = config, log
         self._telemetry = Telemetry()
         self._deadline = Deadline(config.service.shutdown_timeout)
+        audit = config.service.audit
+        self._ledger = None if audit is None else AuditLedger(audit, config, self._telemetry, log)
         self._stack = AsyncExitStack()
         self._problems: dict[str, str] = {"service": "it is starting"}
         self.graph = Graph({}, {}, {})
@@ -37,17 +40,19 @@ class Service:
 
     def problems(self) -> Mapping[str, str]:
         """`pipeline.component.Health`."""
-        return self._problems
+        return {**self._problems, **self._ledger.problems()} if self._ledger else self._problems
 
     def _context(self, component_id: str) -> Context:
         log = self._log.bind(component=component_id)
-        return Context(component_id, self._telemetry, log, self, self._deadline)
+        return Context(component_id, self._telemetry, log, self, self._deadline, self._ledger or NoLedger())
 
     async def __aenter__(self) -> Self:
         for pipeline, reason in self._config.service.without_redaction().items():
             self._telemetry.unredacted(pipeline, reason)
         self.graph = build(self._config, self._context)
         async with AsyncExitStack() as stack:
+            if self._ledger is not None:
+                await stack.enter_async_context(self._ledger)
             if (place := self._config.service.telemetry.metrics.listen) is not None:
                 page = serve_self_metrics(self._telemetry, *place, self._deadline)
                 self.self_metrics_port = await stack.enter_async_context(page)

@@ -11,12 +11,14 @@ ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "wire": {"wire"},
     "config": {"config", "wire"},
-    "pipeline": {"config", "pipeline", "wire"},
+    "audit": {"audit", "config", "wire"},
+    "pipeline": {"audit", "config", "pipeline", "wire"},
     "receivers": {"config", "pipeline", "receivers", "wire"},
     "processors": {"config", "pipeline", "processors", "wire"},
     "exporters": {"config", "exporters", "pipeline", "wire"},
     "connectors": {"config", "connectors", "pipeline", "wire"},
     "extensions": {"config", "extensions", "pipeline", "wire"},
+    "rehearsal": {"config", "pipeline", "processors", "rehearsal", "wire"},
     "demo": {"demo", "pipeline", "wire"},
 }
 FILES = [path for folder in MAY_IMPORT for path in sorted((ROOT / folder).rglob("*.py"))]

@@ -119,7 +119,7 @@ def test_every_problem_at_once() -> None:
         "a.yaml:5:3: receivers::oltp: there is no receiver 'oltp'; did you mean 'otlp'? Valid: otlp",
         "a.yaml:6:3: receivers::otlp/: a name is missing after the /",
         "a.yaml:7:1: procesors: there is no section 'procesors'; did you mean 'processors'? "
-        "Valid: connectors, exporters, extensions, processors, receivers, service",
+        "Valid: connectors, exporters, extensions, processors, receivers, service, tests",
         "a.yaml:11:14: exporters::loki::timeout: the environment variable TIMEOUT is not set; "
         "set it or give a default, ${env:TIMEOUT:-default}",
         "a.yaml:16:25: service::pipelines::logs::exporters::1: the exporter 'lokki' is not defined "

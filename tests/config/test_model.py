@@ -3,13 +3,13 @@
 import pytest
 from pydantic import ValidationError
 
-from config.model import LogsSettings, MetricsSettings, PipelineSettings, Service, signal_of
+from config.model import AuditSettings, LogsSettings, MetricsSettings, PipelineSettings, Service, signal_of
 from wire.signal import Signal
 
 PIPELINE = {"receivers": ["otlp"], "exporters": ["file"]}
 
 
-def why(model: type[Service | MetricsSettings | PipelineSettings], value: object) -> str:
+def why(model: type[Service | MetricsSettings | PipelineSettings | AuditSettings], value: object) -> str:
     with pytest.raises(ValidationError) as caught:
         model.model_validate(value)
     (error,) = caught.value.errors()
@@ -94,3 +94,16 @@ def test_wrong_address(address: str) -> None:
 def test_log_levels() -> None:
     """The Collector's upper case is understood."""
     assert LogsSettings.model_validate({"level": "WARN"}).level == "warn"
+
+
+def test_the_audit_ledger() -> None:
+    """Off without its section; its key is long enough, and never shown."""
+    assert Service.model_validate({"pipelines": {"traces": PIPELINE}}).audit is None
+    key = "k" * 32
+    service = Service.model_validate({"pipelines": {"traces": PIPELINE}, "audit": {"key": key}})
+    assert service.audit is not None
+    assert service.audit.key is not None
+    assert (service.audit.key.get_secret_value(), service.audit.on_failure) == (key, "refuse")
+    assert key not in repr(service)
+    short = "the key of the audit ledger needs at least 32 bytes; `openssl rand -hex 32` makes one"
+    assert why(AuditSettings, {"key": "k" * 31}) == f"Value error, {short}"

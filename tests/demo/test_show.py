@@ -92,7 +92,7 @@ async def test_nothing_in_the_directory(tmp_path: Path) -> None:
     """Real destinations are configured, or the files are elsewhere: says so."""
     code, screen = await show(tmp_path, elsewhere=True)
     assert code == 1
-    assert "has no traces.jsonl, metrics.jsonl or logs.jsonl" in screen.replace("\n", " ")
+    assert "has no traces.jsonl, metrics.jsonl or logs.jsonl" in " ".join(screen.split())
     assert "--data-directory" in screen
 
 
