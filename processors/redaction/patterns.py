@@ -8,6 +8,7 @@ text in which the second would find something: both are made here from the same 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import hyperscan
@@ -151,14 +152,22 @@ def _triggers(rule: Rule, expressions: Sequence[_Expression]) -> list[tuple[str,
 
 
 def _database(expressions: Sequence[tuple[str, int]]) -> hyperscan.Database:
-    """The compiled expressions."""
+    """The compiled expressions, with a scratch space of their own: two engines may run at once."""
+    database = hyperscan.loadb(_compiled(tuple(expressions)), mode=hyperscan.HS_MODE_BLOCK)
+    database.scratch = hyperscan.Scratch(database)
+    return database
+
+
+@lru_cache(maxsize=16)
+def _compiled(expressions: tuple[tuple[str, int], ...]) -> bytes:
+    """Serialized, because compiling all packs takes 1.4 s and loading them again 0.4 ms (2026-11-21)."""
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[text.encode() for text, _ in expressions],
         ids=list(range(len(expressions))),
         flags=[flags for _, flags in expressions],
     )
-    return database
+    return bytes(hyperscan.dumpb(database))
 
 
 class Patterns:
