@@ -20,10 +20,6 @@ from wire.signal import Signal
 
 __all__ = ["Sender"]
 
-_METHODS = {
-    Signal.TRACES: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-    Signal.METRICS: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-}
 _TIMEOUT_SECONDS = 10.0
 """OTLP's default for one request."""
 _RETRYABLE_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -99,7 +95,7 @@ class Sender:
         return ExportMetricsServiceResponse.FromString(answer).partial_success.rejected_data_points
 
     async def _over_grpc(self, signal: Signal, payload: bytes) -> bytes:
-        call = self._channel.unary_unary(_METHODS[signal])
+        call = self._channel.unary_unary(signal.method)
         try:
             answer: bytes = await call(payload, timeout=_TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError as error:

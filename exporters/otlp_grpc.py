@@ -19,12 +19,6 @@ from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
 
 __all__ = ["OtlpGrpc", "OtlpGrpcExporterSettings"]
 
-_METHODS = {
-    Signal.TRACES: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-    Signal.METRICS: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    Signal.LOGS: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-}
-
 _RETRYABLE = {
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -77,7 +71,7 @@ class OtlpGrpc:
 
     async def __aenter__(self) -> Self:
         self._channel = await self._open()
-        self._calls = {signal: self._channel.unary_unary(method) for signal, method in _METHODS.items()}
+        self._calls = {signal: self._channel.unary_unary(signal.method) for signal in Signal}
         return self
 
     async def __aexit__(

@@ -14,15 +14,7 @@ from pipeline.listening import Address, ListeningSettings, parse_address, remove
 from receivers.intake import Intake
 from receivers.status import answer_to
 
-__all__ = ["METHODS", "OtlpGrpcServer", "OtlpGrpcSettings"]
-
-SERVICES = {
-    Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
-    Signal.METRICS: "opentelemetry.proto.collector.metrics.v1.MetricsService",
-    Signal.LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
-}
-METHODS = {signal: f"/{service}/Export" for signal, service in SERVICES.items()}
-"""The full method name of each signal (OTLP 1.11, OTLP/gRPC)."""
+__all__ = ["OtlpGrpcServer", "OtlpGrpcSettings"]
 
 
 class OtlpGrpcSettings(ListeningSettings):
@@ -52,9 +44,11 @@ class OtlpGrpcServer:
 
     async def __aenter__(self) -> Self:
         self._server = grpc.aio.server(options=self._options())
-        for signal, service in SERVICES.items():
+        for signal in Signal:
             method = grpc.unary_unary_rpc_method_handler(self._handler(signal))
-            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": method}),))
+            self._server.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler(signal.service, {"Export": method}),)
+            )
         self.port = await self._listen()
         await self._server.start()
         if self._settings.transport == "unix":

@@ -16,3 +16,18 @@ class Signal(StrEnum):
     def items(self) -> str:
         """What one item is called in the Collector's self-metrics."""
         return {"traces": "spans", "metrics": "metric_points", "logs": "log_records"}[self.value]
+
+    @property
+    def service(self) -> str:
+        """The gRPC service that takes it (OTLP 1.11, OTLP/gRPC)."""
+        name = {
+            "traces": "trace.v1.TraceService",
+            "metrics": "metrics.v1.MetricsService",
+            "logs": "logs.v1.LogsService",
+        }
+        return f"opentelemetry.proto.collector.{name[self.value]}"
+
+    @property
+    def method(self) -> str:
+        """The full name of that service's one method."""
+        return f"/{self.service}/Export"

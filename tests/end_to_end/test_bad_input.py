@@ -10,7 +10,6 @@ import grpc
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from receivers.otlp_grpc import METHODS
 from tests.backends.process import Answer, request
 from tests.end_to_end.daemon import Telescrub
 from wire.signal import Signal
@@ -98,7 +97,7 @@ def test_over_grpc(daemon: Telescrub, name: str) -> None:
     compression = grpc.Compression.Gzip if name == "a gzip bomb" else None
     options = [("grpc.max_send_message_length", -1)]
     with grpc.insecure_channel(daemon.address("otlp_grpc"), options=options, compression=compression) as channel:
-        call = channel.unary_unary(METHODS[Signal.TRACES])
+        call = channel.unary_unary(Signal.TRACES.method)
         with pytest.raises(grpc.RpcError) as caught:
             call(payload, timeout=60)
         assert caught.value.code() is code

@@ -15,7 +15,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from receivers.otlp_grpc import METHODS
 from tests.backends.process import request, wait_until
 from tests.backends.servers import Jaeger, spans_in
 from tests.end_to_end.daemon import Telescrub
@@ -62,7 +61,7 @@ def test_what_a_full_queue_answers(jaeger: Jaeger) -> None:
     with daemon(jaeger) as telescrub:
         jaeger.stop()
         with grpc.insecure_channel(telescrub.address("otlp_grpc")) as channel:
-            call = channel.unary_unary(METHODS[Signal.TRACES])
+            call = channel.unary_unary(Signal.TRACES.method)
             call(one_span(), timeout=5)
             with pytest.raises(grpc.RpcError) as caught:
                 call(one_span(), timeout=5)
@@ -114,7 +113,7 @@ def test_stopping_delivers_what_waits(jaeger: Jaeger) -> None:
     with daemon(jaeger, queue_size=10) as telescrub:
         jaeger.stop()
         with grpc.insecure_channel(telescrub.address("otlp_grpc")) as channel:
-            channel.unary_unary(METHODS[Signal.TRACES])(one_span(), timeout=5)
+            channel.unary_unary(Signal.TRACES.method)(one_span(), timeout=5)
         telescrub.tell_to_stop()
         wait_until(lambda: request("GET", f"{telescrub.url('health')}/").status == 503, what="draining")
         jaeger.start()
@@ -131,7 +130,7 @@ def test_stopping_says_what_is_left(jaeger: Jaeger) -> None:
         telescrub.start()
         jaeger.stop()
         with grpc.insecure_channel(telescrub.address("otlp_grpc")) as channel:
-            channel.unary_unary(METHODS[Signal.TRACES])(one_span(), timeout=5)
+            channel.unary_unary(Signal.TRACES.method)(one_span(), timeout=5)
         telescrub.tell_to_stop()
         assert telescrub.exit_code(20) == 0
         [line] = [json.loads(line) for line in telescrub.log.splitlines() if "stopped before everything" in line]

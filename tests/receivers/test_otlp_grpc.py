@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, Rejected
 from receivers.intake import Intake
-from receivers.otlp_grpc import METHODS, OtlpGrpcServer, OtlpGrpcSettings
+from receivers.otlp_grpc import OtlpGrpcServer, OtlpGrpcSettings
 from tests.payloads import context, traces
 from tests.receivers.consuming import Consuming
 from tests.receivers.tls import Certificates
@@ -32,7 +32,7 @@ async def server(consumer: Consuming, **kind: object) -> AsyncIterator[OtlpGrpcS
 async def export(target: str, payload: bytes, signal: Signal = Signal.TRACES, **channel: Any) -> bytes:
     options = [("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(target, options=options, **channel) as opened:
-        answer: bytes = await opened.unary_unary(METHODS[signal])(payload, timeout=20)
+        answer: bytes = await opened.unary_unary(signal.method)(payload, timeout=20)
     return answer
 
 
@@ -142,7 +142,7 @@ async def test_tls(certificates: Certificates) -> None:
         for known in (True, False):
             credentials = certificates.grpc_client(with_certificate=known)
             async with grpc.aio.secure_channel(f"localhost:{listening.port}", credentials) as channel:
-                call = channel.unary_unary(METHODS[Signal.TRACES])(SPANS.payload, timeout=5)
+                call = channel.unary_unary(Signal.TRACES.method)(SPANS.payload, timeout=5)
                 if known:
                     await call
                 else:
