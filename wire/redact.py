@@ -158,10 +158,6 @@ class Gather:
         """The buffer; what lies beyond the length that the walk returned is not part of it."""
         return self.buffer
 
-    def row_count(self) -> int:
-        """How many leaves, keys and containers were noted."""
-        return self.rows
-
     @cython.cfunc
     def varint(self, end: cython.Py_ssize_t) -> cython.longlong:
         value: cython.longlong = 0
