@@ -9,7 +9,6 @@ follow the tables of
 import cython
 
 from wire import schema
-from wire.protobuf import varint
 
 __all__ = ["COMPILED", "Malformed", "NotCanonical", "count_items", "splice"]
 
@@ -24,6 +23,8 @@ _TRACE_ID = cython.declare(cython.int, schema.TRACE_ID)
 _SPAN_ID = cython.declare(cython.int, schema.SPAN_ID)
 _MESSAGE = cython.declare(cython.int, schema.MESSAGE)
 _KEY_VALUE = cython.declare(cython.int, schema.KEY_VALUE)
+_MAX_DEPTH = cython.declare(cython.int, 100)
+"""In messages; the depth at which protobuf's own parser stops."""
 
 
 class Malformed(ValueError):
@@ -190,10 +191,9 @@ def _place(entry: int) -> str:
     return f"{message.name}.{schema.FIELDS[entry // schema.WIDTH, entry % schema.WIDTH].name}"
 
 
-def count_items(payload: bytes, root: int, max_depth: int = 100) -> int:
+def count_items(payload: bytes, root: int, max_depth: int = _MAX_DEPTH) -> int:
     """Verify a payload whose outermost message is number `root`, and count its spans, log records or data points.
 
-    100 messages is the depth at which protobuf's own parser stops.
     Raises: `Malformed` if it is not OTLP, `NotCanonical` if it is but needs rewriting first.
     """
     check = _Check(payload, max_depth)
@@ -203,78 +203,130 @@ def count_items(payload: bytes, root: int, max_depth: int = 100) -> int:
 
 @cython.cclass
 class _Splice(_Reader):
-    """Copies a payload with edits, mending the length of every field around an edit."""
+    """Copies a payload with edits into one buffer, mending the length of every field around an edit."""
 
     edits: list[tuple[int, int, bytes]]
     next: cython.Py_ssize_t
     edit_start: cython.Py_ssize_t
     edit_end: cython.Py_ssize_t
+    out: bytearray
+    written: cython.p_uchar
+    end: cython.Py_ssize_t
 
     def __init__(self, payload: bytes, edits: list[tuple[int, int, bytes]]) -> None:
         super().__init__(payload)
         self.edits = edits
         self.next = 0
         self.look()
+        self.out = bytearray(len(payload) + sum([len(new) for _, _, new in edits]))
+        self.written = self.out
+        self.end = 0
 
     @cython.cfunc
     def look(self) -> cython.int:
         """Note where the next edit is; past the end of the payload when there is none left."""
         if self.next < len(self.edits):
             self.edit_start, self.edit_end = self.edits[self.next][0], self.edits[self.next][1]
+            if self.edit_end < self.edit_start:
+                raise ValueError("an edit ends before it starts")
         else:
             self.edit_start = self.edit_end = len(self.payload) + 1
         return 0
 
     @cython.cfunc
-    def replacement(self) -> bytes:
-        """Take the next edit."""
+    def copy(self, start: cython.Py_ssize_t, end: cython.Py_ssize_t) -> cython.int:
+        """Write a stretch of the payload."""
+        at: cython.Py_ssize_t
+        to: cython.Py_ssize_t = self.end
+        for at in range(start, end):
+            self.written[to] = self.data[at]
+            to += 1
+        self.end = to
+        return 0
+
+    @cython.cfunc
+    def replace(self) -> cython.int:
+        """Write the next edit."""
         text: bytes = self.edits[self.next][2]
+        new: cython.p_uchar = text
+        at: cython.Py_ssize_t
+        for at in range(len(text)):
+            self.written[self.end + at] = new[at]
+        self.end += len(text)
         self.at = self.edit_end
         self.next += 1
         self.look()
-        return text
+        return 0
 
     @cython.cfunc
-    def content(self, message: cython.int, end: cython.Py_ssize_t) -> bytearray:
+    def content(self, message: cython.int, end: cython.Py_ssize_t, depth: cython.int) -> cython.int:
         """The bytes of a message up to `end`, edited."""
-        out = bytearray()
         copied: cython.Py_ssize_t = self.at
+        start: cython.Py_ssize_t
+        stop: cython.Py_ssize_t
         tag: cython.longlong
-        wire: cython.int
+        if depth > _MAX_DEPTH:
+            raise ValueError("the payload is nested too deeply")
         while self.at < end and self.edit_start < end:
-            start: cython.Py_ssize_t = self.at
+            start = self.at
             if start == self.edit_start:
-                out += self.payload[copied:start]
-                out += self.replacement()
+                self.copy(copied, start)
+                self.replace()
                 copied = self.at
                 continue
             tag = self.varint(end)
-            wire = tag & 7
-            if wire != 2:
-                self.skip_scalar(wire, end)
+            if tag & 7 != 2:
+                self.skip_scalar(tag & 7, end)
                 continue
-            after_tag: cython.Py_ssize_t = self.at
-            stop: cython.Py_ssize_t = self.length(end)
+            start = self.at
+            stop = self.length(end)
             if self.edit_start >= stop:
                 self.at = stop
                 continue
-            out += self.payload[copied:after_tag]
-            entry: cython.int = message * _WIDTH + cython.cast(cython.int, tag >> 3)
-            field = self.field(entry, stop)
-            out += varint(len(field)) + field
+            self.copy(copied, start)
+            self.field(message * _WIDTH + cython.cast(cython.int, tag >> 3), self.at - start, stop, depth)
             copied = self.at = stop
-        out += self.payload[copied:end]
+        self.copy(copied, end)
         self.at = end
-        return out
+        return 0
 
     @cython.cfunc
-    def field(self, entry: cython.int, stop: cython.Py_ssize_t) -> bytearray:
-        """The content of a length-delimited field that holds at least one edit."""
+    def field(
+        self, entry: cython.int, width: cython.Py_ssize_t, stop: cython.Py_ssize_t, depth: cython.int
+    ) -> cython.int:
+        """A length-delimited field that holds an edit. Its length took `width` bytes, and mostly will again."""
+        before: cython.Py_ssize_t = self.end
+        self.end += width
         if self.kind[entry] == _MESSAGE:
-            return self.content(self.child[entry], stop)
-        if self.edit_start != self.at or self.edit_end != stop:
+            self.content(self.child[entry], stop, depth + 1)
+        elif self.edit_start == self.at and self.edit_end == stop:
+            self.replace()
+        else:
             raise ValueError("an edit must cover the whole content of a leaf")
-        return bytearray(self.replacement())
+        self.put_length(before, width)
+        return 0
+
+    @cython.cfunc
+    def put_length(self, before: cython.Py_ssize_t, width: cython.Py_ssize_t) -> cython.int:
+        """Write the length of what was written, into the room left for it; move that if the room does not fit."""
+        size: cython.Py_ssize_t = self.end - before - width
+        needed: cython.Py_ssize_t = 1
+        at: cython.Py_ssize_t
+        while size >> (7 * needed):
+            needed += 1
+        if needed < width:
+            for at in range(size):
+                self.written[before + needed + at] = self.written[before + width + at]
+        elif needed > width:
+            self.out += bytes(needed - width)
+            self.written = self.out
+            for at in range(size - 1, -1, -1):
+                self.written[before + needed + at] = self.written[before + width + at]
+        self.end += needed - width
+        for at in range(needed - 1):
+            self.written[before + at] = (size >> (7 * at)) & 0x7F | 0x80
+        self.written[before + needed - 1] = size >> (7 * (needed - 1))
+        return 0
 
 
 def splice(payload: bytes, root: int, edits: list[tuple[int, int, bytes]]) -> bytes:
@@ -286,7 +338,7 @@ def splice(payload: bytes, root: int, edits: list[tuple[int, int, bytes]]) -> by
     Raises: `ValueError` if an edit covers neither.
     """
     walk = _Splice(payload, edits)
-    result = bytes(walk.content(root, len(payload)))
+    walk.content(root, len(payload), 0)
     if walk.next != len(edits):
         raise ValueError("the edits are not sorted, or reach past the data")
-    return result
+    return bytes(walk.out[: walk.end])

@@ -56,6 +56,8 @@ _CODE_BYTES = cython.declare(cython.int, BYTES)
 _CODE_RULE = cython.declare(cython.int, RULE)
 _CODE_KEY_HIT = cython.declare(cython.int, KEY_HIT)
 _SILENT = cython.declare(cython.int, -1)
+_SLOTS = cython.declare(cython.int, 4096)
+_MOST_KEY_BYTES = cython.declare(cython.int, 2**20)
 _WIDTH = cython.declare(cython.int, schema.WIDTH)
 _KIND_TEXT = cython.declare(cython.int, schema.TEXT)
 _KIND_BYTES = cython.declare(cython.int, schema.BYTES)
@@ -97,6 +99,11 @@ class Gather:
 
     decide: Callable[[bytes, bytes], int]
     decisions: dict[bytes, int]
+    keys: bytearray
+    key: cython.p_uchar
+    slots = cython.declare(cython.int[::1])
+    key_start: cython.Py_ssize_t
+    key_end: cython.Py_ssize_t
     max_depth: cython.int
     payload: bytes
     data: cython.p_uchar
@@ -123,6 +130,7 @@ class Gather:
         self.decide = decide
         self.decisions = decisions
         self.max_depth = max_depth
+        self.forget()
         self.capacity = 256
         self.table = array("i", bytes(4 * _COLUMNS * 256))
         self.begin(b"")
@@ -138,6 +146,7 @@ class Gather:
         self.text_end = 0
         self.rows = 0
         self.forced = []
+        self.key_start = self.key_end = 0
         self.place = self.owner = self.container = -1
         self.escaped = 0
         return 0
@@ -257,11 +266,13 @@ class Gather:
                     self.key_value(start, stop, None, depth)
                 elif child == _ANY_VALUE:
                     self.place, self.owner = entry, -1
+                    self.key_end = self.key_start
                     self.any_value(stop, 0, None, depth)
                 else:
                     self.message(child, stop, depth)
             elif self.kind[entry] == _KIND_TEXT or self.kind[entry] == _KIND_BYTES:
                 self.place, self.owner = entry, -1
+                self.key_end = self.key_start
                 self.leaf(self.at, stop, 0, None, depth, 0)
             self.at = stop
         return 0
@@ -272,6 +283,51 @@ class Gather:
         if known is None:
             known = self.decide(path, key)
         return known
+
+    @cython.cfunc
+    def forget(self) -> cython.int:
+        """Empty the table in front of `decisions`, in which a key that was seen lately is found without an object."""
+        self.keys = bytearray()
+        self.key = self.keys
+        self.slots = array("i", bytes(4 * 3 * _SLOTS))
+        return 0
+
+    @cython.cfunc
+    def known(self, start: cython.Py_ssize_t, end: cython.Py_ssize_t) -> cython.int:
+        """The code of the key from `start` to `end`, which is a whole path."""
+        mark: cython.uint = 5381
+        at: cython.Py_ssize_t
+        for at in range(start, end):
+            mark = (mark * 33 + self.data[at]) & 0x7FFFFFFF
+        slot: cython.Py_ssize_t = 3 * cython.cast(cython.Py_ssize_t, (mark ^ (mark >> 15)) & (_SLOTS - 1))
+        first: cython.Py_ssize_t = self.slots[slot]
+        size: cython.Py_ssize_t = self.slots[slot + 1]
+        if size == end - start and size > 0:
+            for at in range(size):
+                if self.key[first + at] != self.data[start + at]:
+                    break
+            else:
+                return self.slots[slot + 2]
+        return self.learn(self.payload[start:end], slot)
+
+    @cython.cfunc
+    def learn(self, key: bytes, slot: cython.Py_ssize_t) -> cython.int:
+        """The code of a key that is not in the table, which holds it from now on if it may be remembered."""
+        code: cython.int = self.decision(key, key)
+        if key in self.decisions:
+            if len(self.keys) > _MOST_KEY_BYTES:
+                self.forget()
+            self.slots[slot] = cython.cast(cython.int, len(self.keys))
+            self.slots[slot + 1] = cython.cast(cython.int, len(key))
+            self.slots[slot + 2] = code
+            self.keys += key
+            self.key = self.keys
+        return code
+
+    @cython.cfunc
+    def path(self) -> object:
+        """The key of the attribute at hand, made an object only where something within its value needs it; or None."""
+        return self.payload[self.key_start : self.key_end] or None
 
     @cython.cfunc
     def key_value(
@@ -285,9 +341,13 @@ class Gather:
             self.at += 1
             stop = self.length(end)
             start, self.at = self.at, stop
-        key: bytes = self.payload[start:stop]
-        path: bytes = key if prefix is None else prefix + b"." + key
-        code: cython.int = self.decision(path, key)
+        path: bytes | None = None
+        code: cython.int
+        if prefix is None:
+            code = self.known(start, stop)
+        else:
+            path = prefix + b"." + self.payload[start:stop]
+            code = self.decision(path, self.payload[start:stop])
         if code & _CODE_KEY_HIT:
             code &= ~_CODE_KEY_HIT
             path = b"?"
@@ -296,6 +356,7 @@ class Gather:
             self.owner = owner
         if self.at < end:
             self.varint(end)
+            self.key_start, self.key_end = start, stop
             self.any_value(self.length(end), code, path, depth)
         self.at = end
         return 0
@@ -322,7 +383,7 @@ class Gather:
             if depth == self.max_depth:
                 self.row(start, end, _CODE_DEEP_VALUE, 1)
             else:
-                self.values(tag >> 3 == 6, stop, code, path, depth + 1)
+                self.values(tag >> 3 == 6, stop, code, path or self.path(), depth + 1)
         else:
             self.leaf(self.at, stop, code, path, depth, tag >> 3 == 7)
         self.at = end
@@ -367,7 +428,7 @@ class Gather:
         if first <= 32:
             self.at = start
             first = self.space(end)
-        if (first == 0x7B or first == 0x5B) and self.json(start, end, code, path, depth):
+        if (first == 0x7B or first == 0x5B) and self.json(start, end, code, path or self.path(), depth):
             return 0
         if is_bytes and code != _CODE_SQL:
             code = _CODE_BYTES
@@ -582,12 +643,16 @@ class Gather:
         at: cython.Py_ssize_t = row * _ROW
         around: cython.Py_ssize_t = self.table[at + 6] * _ROW
         container = None if around < 0 else (self.table[around], self.table[around + 1])
-        return Hit(
-            self.table[at],
-            self.table[at + 1],
-            self.table[at + 3],
-            self.table[at + 4],
-            self.table[at + 5],
-            container,
-            self.table[at + 7] != 0,
+        # Without the constructor of the class, which costs twice as much as all else here.
+        return tuple.__new__(
+            Hit,
+            (
+                self.table[at],
+                self.table[at + 1],
+                self.table[at + 3],
+                self.table[at + 4],
+                self.table[at + 5],
+                container,
+                self.table[at + 7] != 0,
+            ),
         )

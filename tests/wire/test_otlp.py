@@ -234,6 +234,15 @@ def test_splice_text() -> None:
     assert TracesData.FromString(spliced) == TracesData.FromString(expected)
 
 
+@pytest.mark.parametrize("before", [1, 127, 128, 16_383, 16_384])
+@pytest.mark.parametrize("after", [1, 100, 127, 128, 16_300, 16_383, 16_384, 2_097_152])
+def test_splice_mends_lengths(before: int, after: int) -> None:
+    """Lengths around an edit take more or fewer bytes than before; what follows moves along."""
+    payload = one_span(name="x" * before, trace_state="a=b").SerializeToString()
+    spliced = otlp.splice(Signal.TRACES, payload, [(*find(payload, b"x" * before), b"y" * after)])
+    assert spliced == one_span(name="y" * after, trace_state="a=b").SerializeToString()
+
+
 def test_splice_removes_a_field() -> None:
     """An edit from a tag to the end of its field takes the field out."""
     data = one_span(name="x")

@@ -257,3 +257,18 @@ def test_clean_payload_has_no_hits() -> None:
     assert otlp.sanitize(Signal.LOGS, batch.payload)[0] == batch.payload
     kernel.walk(batch.payload, schema.ROOT[Signal.LOGS])
     assert (kernel.hits([]), asked) == ([], [b"k"])
+
+
+def test_many_keys_keep_their_codes() -> None:
+    """More keys than the table has slots, asked for in turn: none gets the code of another."""
+    known: dict[bytes, int] = {}
+
+    def decide(path: bytes, key: bytes) -> int:
+        known[path] = RULE + int(path[4:])
+        return known[path]
+
+    kernel = Gather(decide, known, 32)
+    keys = {f"key.{number}": "x" for number in range(6_000)}
+    payload = logs([LogRecord(attributes=pairs(keys)), LogRecord(attributes=pairs(keys))]).payload
+    kernel.walk(payload, schema.ROOT[Signal.LOGS])
+    assert [hit.code - RULE for hit in kernel.hits([])] == [*range(6_000), *range(6_000)]
