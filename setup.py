@@ -3,7 +3,13 @@
 from Cython.Build import cythonize
 from setuptools import setup
 
-KERNELS = ["wire/otlp_walk.py", "wire/redact.py"]
+KERNELS = [
+    "wire/metric_points.py",
+    "wire/otlp_walk.py",
+    "wire/redact.py",
+    "wire/remote_write_encode.py",
+    "wire/remote_write_walk.py",
+]
 
 extensions = cythonize(KERNELS, language_level=3)
 for extension in extensions:

@@ -4,10 +4,11 @@ Names come again and again, so every answer is remembered, in bounded tables.
 """
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-__all__ = ["Kind", "Strategy", "label_name", "metric_name", "unit_name"]
+__all__ = ["Escaping", "Kind", "Naming", "Strategy", "escape", "label_name", "metric_name", "unit_name"]
 
 _REMEMBERED = 16_384
 """Answers kept per function, about 300 bytes each: more names than a healthy fleet has."""
@@ -157,3 +158,67 @@ def _collapsed(key: str) -> str:
     if key.startswith("__") and key.endswith("__") and len(key) > 4:
         return f"__{_NOT_IN_LABEL_RUN.sub('_', key[2:-2])}__"
     return _NOT_IN_LABEL_RUN.sub("_", key)
+
+
+class Escaping(StrEnum):
+    """How names of a UTF-8 strategy are written where only the old alphabet is understood: Prometheus' own schemes."""
+
+    ALLOW_UTF_8 = "allow-utf-8"
+    """As they are."""
+    UNDERSCORES = "underscores"
+    """Every other character as `_`."""
+    DOTS = "dots"
+    """`.` as `_dot_`, `_` as `__`, every other character as `__`."""
+    VALUES = "values"
+    """`U__` first, `_` as `__`, every other character as `_<code point in hexadecimal>_`: can be undone."""
+
+
+_LEGACY_METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+_LEGACY_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@lru_cache(_REMEMBERED)
+def escape(name: str, escaping: Escaping, *, colons: bool) -> str:
+    """A name in the old alphabet, of which a metric's name may have `colons` and a label's may not.
+
+    Source: prometheus/common, `EscapeName`. `""` stays `""`.
+    """
+    legal = (_LEGACY_METRIC if colons else _LEGACY_LABEL).fullmatch(name) is not None
+    if escaping is Escaping.ALLOW_UTF_8 or not name or (legal and escaping is not Escaping.DOTS):
+        return name
+    text = "".join(_escaped_character(character, escaping, place, colons) for place, character in enumerate(name))
+    return f"U__{text}" if escaping is Escaping.VALUES else text
+
+
+def _escaped_character(character: str, escaping: Escaping, place: int, colons: bool) -> str:
+    if character == "_" and escaping is not Escaping.UNDERSCORES:
+        return "__"
+    if character.isascii() and (character.isalpha() or character in ("_:" if colons else "_")):
+        return character
+    if character.isascii() and character.isdigit() and place:
+        return character
+    if escaping is Escaping.UNDERSCORES:
+        return "_"
+    if escaping is Escaping.DOTS:
+        return "_dot_" if character == "." else "__"
+    return f"_{ord(character):x}_"
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How metrics and labels are named: by a strategy, and by an escaping where UTF-8 names are not understood."""
+
+    strategy: Strategy = Strategy.UNDERSCORE_ESCAPING_WITH_SUFFIXES
+    namespace: str = ""
+    escaping: Escaping = Escaping.ALLOW_UTF_8
+
+    def metric(self, name: str, unit: str, kind: Kind) -> str | None:
+        """The name of a metric; None if there is none left."""
+        whole = metric_name(name, unit, kind, self.strategy, self.namespace)
+        return escape(whole, self.escaping, colons=True) if whole else None
+
+    def label(self, key: str) -> str | None:
+        """The name of a label; None if there is none left."""
+        if self.strategy.escapes:
+            return label_name(key)
+        return escape(key, self.escaping, colons=False) or None

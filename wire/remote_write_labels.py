@@ -10,12 +10,25 @@ import orjson
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from wire.prometheus_names import label_name
-
-__all__ = ["Labels", "Promote", "Target", "attribute_labels", "decimal_text", "scope_labels", "target", "value_text"]
+__all__ = [
+    "METRIC_NAME",
+    "LabelName",
+    "Labels",
+    "Promote",
+    "Target",
+    "attribute_labels",
+    "decimal_text",
+    "legal_labels",
+    "scope_labels",
+    "target",
+    "value_text",
+]
 
 Labels = tuple[tuple[str, str], ...]
 """The identity of a series: (name, value) pairs sorted by name; no name twice, no value empty."""
+
+LabelName = Callable[[str], str | None]
+"""The name of a label, by an attribute's key; None if nothing legal is left of it."""
 
 METRIC_NAME = "__name__"
 _IDENTITY = ("service.namespace", "service.name", "service.instance.id")
@@ -70,7 +83,7 @@ def _json(value: AnyValue) -> str:
     return "null" if kind is None else orjson.dumps(value_text(value)).decode()
 
 
-def attribute_labels(attributes: Iterable[KeyValue], prefix: str = "") -> dict[str, str] | None:
+def attribute_labels(attributes: Iterable[KeyValue], label_name: LabelName, prefix: str = "") -> dict[str, str] | None:
     """Labels of attributes, empty values left out; None if a key has no legal name.
 
     Keys that become one name have their values joined with ";" in the order of the keys. Of a key that occurs twice the
@@ -84,13 +97,13 @@ def attribute_labels(attributes: Iterable[KeyValue], prefix: str = "") -> dict[s
             if name is None:
                 return None
             if name in labels:
-                return _joined_labels(attributes, prefix)
+                return _joined_labels(attributes, label_name, prefix)
             labels[name] = text
     labels.pop(METRIC_NAME, None)
     return labels
 
 
-def _joined_labels(attributes: Iterable[KeyValue], prefix: str) -> dict[str, str] | None:
+def _joined_labels(attributes: Iterable[KeyValue], label_name: LabelName, prefix: str) -> dict[str, str] | None:
     texts: dict[str, str] = {}
     for attribute in attributes:
         texts.setdefault(attribute.key, value_text(attribute.value))
@@ -105,18 +118,20 @@ def _joined_labels(attributes: Iterable[KeyValue], prefix: str) -> dict[str, str
     return {name: ";".join(parts) for name, parts in labels.items()}
 
 
-def _legal_labels(attributes: Iterable[KeyValue], prefix: str = "") -> dict[str, str]:
+def legal_labels(attributes: Iterable[KeyValue], label_name: LabelName, prefix: str = "") -> dict[str, str]:
     """Labels of those attributes whose key has a legal name: of a resource or scope the rest still tells something."""
-    return attribute_labels([one for one in attributes if label_name(prefix + one.key) is not None], prefix) or {}
+    legal = [one for one in attributes if label_name(prefix + one.key) is not None]
+    return attribute_labels(legal, label_name, prefix) or {}
 
 
-def scope_labels(scope: InstrumentationScope, schema_url: str) -> dict[str, str]:
+def scope_labels(scope: InstrumentationScope, schema_url: str, label_name: LabelName) -> dict[str, str]:
     """Name, version, schema and attributes of a scope as `otel_scope_*`; attributes give way to the first three.
 
     Source: OpenTelemetry specification, Prometheus compatibility, Instrumentation Scope.
     """
     first = {_SCOPE_NAME: scope.name, _SCOPE_VERSION: scope.version, _SCOPE_SCHEMA: schema_url}
-    labels = {name: text for name, text in _legal_labels(scope.attributes, "otel_scope_").items() if name not in first}
+    own = legal_labels(scope.attributes, label_name, "otel_scope_")
+    labels = {name: text for name, text in own.items() if name not in first}
     return labels | {name: text for name, text in first.items() if text}
 
 
@@ -137,13 +152,13 @@ class Target:
     info: Mapping[str, str]
 
 
-def target(resource: Resource, promote: Promote) -> Target:
+def target(resource: Resource, promote: Promote, label_name: LabelName) -> Target:
     """The target that a resource describes."""
     identity = {one.key: value_text(one.value) for one in reversed(resource.attributes) if one.key in _IDENTITY}
     namespace, name, instance = (identity.get(key, "") for key in _IDENTITY)
     job = f"{namespace}/{name}" if namespace and name else name
     return Target(
         identity={label: text for label, text in (("job", job), ("instance", instance)) if text},
-        promoted=_legal_labels(one for one in resource.attributes if promote(one.key)),
-        info=_legal_labels(one for one in resource.attributes if one.key not in _IDENTITY),
+        promoted=legal_labels((one for one in resource.attributes if promote(one.key)), label_name),
+        info=legal_labels((one for one in resource.attributes if one.key not in _IDENTITY), label_name),
     )

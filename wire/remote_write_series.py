@@ -1,105 +1,103 @@
-"""Series in the making: samples in order, none twice, none older than what was sent before.
+"""The series an exporter knows, each with the time it has got to.
 
 Prometheus answers one sample out of order with 400 and takes nothing of the whole request: the order is kept here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from sys import intern
+from typing import Any, Generic, TypeVar
 
+from wire.prometheus_names import Kind
+from wire.remote_write_encode import label_field
 from wire.remote_write_labels import Labels
-from wire.remote_write_points import Reason, Sample, Unfit
 
-__all__ = ["LastSent", "Series", "SeriesTable"]
+__all__ = ["Family", "Generations", "Group", "Piece", "as_1_0", "piece"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
-class LastSent:
-    """The time of the last sample of each series, for up to `capacity` series; the longest unsent are forgotten first.
+class Generations(Generic[K, V]):
+    """A table of up to `capacity` entries; the longest unused are forgotten first.
 
     Two generations: when the young one has half the capacity, it becomes the old one, and the old one is forgotten.
-    A series is known by a 64-bit hash and costs about 120 bytes.
+    What is asked for in the old one moves to the young one.
     """
 
     def __init__(self, capacity: int) -> None:
         self._half = max(capacity // 2, 1)
-        self._young: dict[int, int] = {}
-        self._old: dict[int, int] = {}
+        self.young: dict[K, V] = {}
+        """What was used lately; to be looked into directly where `get` takes too long, but `get` asked after it."""
+        self._old: dict[K, V] = {}
 
-    def get(self, labels: Labels) -> int:
-        """Milliseconds since 1970; -1 for a series that is not known."""
-        key = hash(labels)
-        found = self._young.get(key)
-        return self._old.get(key, -1) if found is None else found
+    def get(self, key: K) -> V | None:
+        found = self.young.get(key)
+        if found is None and (found := self._old.pop(key, None)) is not None:
+            self.set(key, found)
+        return found
 
-    def set(self, labels: Labels, timestamp: int) -> None:
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
-        self._young[hash(labels)] = timestamp
+    def set(self, key: K, value: V) -> None:
+        if len(self.young) >= self._half and key not in self.young:
+            self._old, self.young = self.young, {}
+        self.young[key] = value
 
-    @property
-    def size(self) -> int:
-        """Entries held; a series may have one in each generation."""
-        return len(self._young) + len(self._old)
+    def values(self) -> Iterator[V]:
+        yield from self._old.values()
+        yield from self.young.values()
 
-
-class Series:
-    """One series of a batch: its labels, when it was sent last, its values by time in milliseconds."""
-
-    __slots__ = ("_last", "_values", "labels")
-
-    def __init__(self, labels: Labels, last: int) -> None:
-        self.labels = labels
-        self._last = last
-        self._values: dict[int, float] = {}
-
-    def check(self, timestamp: int) -> None:
-        """Raises: `Unfit` if a sample of that time cannot follow what was sent."""
-        if timestamp < self._last:
-            raise Unfit(Reason.OUT_OF_ORDER)
-        if timestamp == self._last or timestamp in self._values:
-            raise Unfit(Reason.DUPLICATE)
-
-    def put(self, timestamp: int, value: float) -> None:
-        self._values[timestamp] = value
-
-    @property
-    def samples(self) -> list[tuple[int, float]]:
-        """(time, value) in order of time."""
-        return [(timestamp, self._values[timestamp]) for timestamp in sorted(self._values)]
-
-    @property
-    def latest(self) -> int | None:
-        """The time of the last sample; None if there is none."""
-        return max(self._values, default=None)
+    def __len__(self) -> int:
+        return len(self.young) + len(self._old)
 
 
-class SeriesTable:
-    """The series of a batch in the order in which they were met."""
+Piece = bytes | tuple[str, ...]
+"""Labels as an encoder takes them: `label_field`s joined for 1.0; names and values in turn for 2.0."""
 
-    def __init__(self, sent: LastSent) -> None:
-        self._sent = sent
-        self._series: dict[Labels, Series] = {}
 
-    def add(self, timestamp: int, samples: Sequence[Sample]) -> None:
-        """Take in all samples of a data point, or none of them: half a histogram is worse than none.
+def as_1_0(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The `key` of a group of 2.0 in 1.0, as far as names stay what they are."""
+    return tuple(
+        piece(tuple(zip(part[::2], part[1::2], strict=True)), two=False) if isinstance(part, tuple) else part
+        for part in key
+    )
 
-        Raises: `Unfit`.
-        """
-        found = [self._find(labels) for labels, _ in samples]
-        for series in found:
-            series.check(timestamp)
-        for series, (_, value) in zip(found, samples, strict=True):
-            series.put(timestamp, value)
 
-    def _find(self, labels: Labels) -> Series:
-        series = self._series.get(labels)
-        if series is None:
-            series = self._series[labels] = Series(labels, self._sent.get(labels))
-        return series
+def piece(labels: Labels, two: bool) -> Piece:
+    if two:
+        return tuple(intern(text) for label in labels for text in label)
+    return b"".join([label_field(name, value) for name, value in labels])
 
-    def finish(self) -> list[Series]:
-        """The series that have samples; from now on these count as sent."""
-        full: list[Series] = []
-        for series in self._series.values():
-            if (latest := series.latest) is not None:
-                self._sent.set(series.labels, latest)
-                full.append(series)
-        return full
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Family:
+    """Metadata of a metric: `kind`, help text and unit word, for the Prometheus name it is kept under.
+
+    `type` is the number both versions of the protocol have for it.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    unit: str
+    type: int
+
+
+class Group:
+    """The series of one metric and one set of labels: one of a number, many of a histogram.
+
+    The labels of each are `head`, the metric's name, `middle`, the label that tells the parts of a histogram or summary
+    apart, `tail`; of a number, and of a native histogram, all are in `head`. `last` is the time of the last point in
+    milliseconds, -1 before the first; `pending` are points that wait, with their times.
+    """
+
+    __slots__ = ("head", "key", "last", "metric", "middle", "parts", "pending", "tail")
+
+    def __init__(self, metric: Any, key: tuple[Any, ...], head: Piece, middle: Piece = b"", tail: Piece = b"") -> None:
+        self.metric = metric
+        self.key = key
+        self.head: Any = head
+        self.middle: Any = middle
+        self.tail: Any = tail
+        self.last = -1
+        self.parts: Any = None
+        self.pending: list[tuple[int, tuple[Any, ...]]] | None = None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.prometheus_names import Kind, Strategy, label_name, metric_name, unit_name
+from wire.prometheus_names import Escaping, Kind, Naming, Strategy, escape, label_name, metric_name, unit_name
 
 _VECTORS = [
     json.loads(line)
@@ -92,3 +92,35 @@ def test_escaped_names_are_legal(name: str, unit: str, kind: Kind) -> None:
     if label is not None:
         assert label.isascii()
         assert label.isidentifier()
+
+
+@pytest.mark.parametrize(
+    ("name", "underscores", "dots", "values"),
+    [
+        ("http.method", "http_method", "http_dot_method", "U__http_2e_method"),
+        ("a_b", "a_b", "a__b", "a_b"),
+        ("no:colon", "no_colon", "no__colon", "U__no_3a_colon"),
+        ("1st", "_st", "__st", "U___31_st"),
+        ("日_x", "__x", "____x", "U___65e5___x"),
+        ("", "", "", ""),
+    ],
+)
+def test_escaped_labels(name: str, underscores: str, dots: str, values: str) -> None:
+    """UTF-8 names in the old alphabet, by each of Prometheus' schemes; or left as they are."""
+    schemes = (Escaping.UNDERSCORES, Escaping.DOTS, Escaping.VALUES, Escaping.ALLOW_UTF_8)
+    expected = [underscores, dots, values, name]
+    assert [escape(name, scheme, colons=False) for scheme in schemes] == expected
+
+
+def test_escaped_metrics_keep_colons() -> None:
+    """A metric's name may have them."""
+    assert escape("job:x.y:sum", Escaping.UNDERSCORES, colons=True) == "job:x_y:sum"
+    naming = Naming(Strategy.NO_UTF8_ESCAPING_WITH_SUFFIXES, "ns", Escaping.DOTS)
+    assert naming.metric("x.y", "s", Kind.COUNTER) == "ns__x_dot_y__seconds__total"
+    assert (naming.label("x.y"), naming.label("")) == ("x_dot_y", None)
+
+
+def test_naming_by_default() -> None:
+    """Names and labels as Prometheus' own OTLP endpoint has them."""
+    assert (Naming().metric("x.y", "s", Kind.COUNTER), Naming().label("x.y")) == ("x_y_seconds_total", "x_y")
+    assert Naming().metric("@", "", Kind.GAUGE) is None

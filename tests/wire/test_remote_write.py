@@ -1,4 +1,4 @@
-"""OTLP metrics as remote-write 1.0 requests, read back by a decoder made from the published message definition."""
+"""OTLP metrics as remote-write requests, read back by decoders made from the published message definitions."""
 
 import math
 import struct
@@ -9,65 +9,18 @@ from typing import Any
 
 import pytest
 import snappy
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, MetricsData, ResourceMetrics
 
-from wire.prometheus_names import Strategy
-from wire.remote_write import LastSent, Options, Reason, Translation, translate
+from tests.wire.remote_write_messages import Labels, WriteRequest, decode, read
+from wire.otlp import sanitize
+from wire.prometheus_names import Naming, Strategy
+from wire.remote_write import Options, Reason, Translation, Translator
 from wire.remote_write_labels import decimal_text, value_text
-from wire.remote_write_v1 import Body, metadata_bodies, series_bodies
-
-_FIELDS = {
-    "Label": [("name", 1, "STRING", ""), ("value", 2, "STRING", "")],
-    "Sample": [("value", 1, "DOUBLE", ""), ("timestamp", 2, "INT64", "")],
-    "TimeSeries": [("labels", 1, "MESSAGE", "Label"), ("samples", 2, "MESSAGE", "Sample")],
-    "MetricMetadata": [
-        ("type", 1, "INT32", ""),
-        ("metric_family_name", 2, "STRING", ""),
-        ("help", 4, "STRING", ""),
-        ("unit", 5, "STRING", ""),
-    ],
-    "WriteRequest": [("timeseries", 1, "MESSAGE", "TimeSeries"), ("metadata", 3, "MESSAGE", "MetricMetadata")],
-}
-"""Remote-write 1.0 specification, Protocol, with Prometheus' metadata extension."""
-
-
-def _write_request() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(name="remote.proto", package="prometheus", syntax="proto3")
-    for name, fields in _FIELDS.items():
-        message = file.message_type.add(name=name)
-        for field, number, kind, of in fields:
-            message.field.add(
-                name=field,
-                number=number,
-                label=3 if kind == "MESSAGE" else 1,
-                type=descriptor_pb2.FieldDescriptorProto.Type.Value(f"TYPE_{kind}"),
-                type_name=f".prometheus.{of}" if of else None,
-            )
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("prometheus.WriteRequest"))
-
-
-WriteRequest = _write_request()
-
-Labels = tuple[tuple[str, str], ...]
-Decoded = list[tuple[Labels, list[tuple[int, float]]]]
-
-
-def decode(body: bytes) -> Decoded:
-    """The series of a request body, in its order: labels, and samples as (time, value)."""
-    request = WriteRequest.FromString(snappy.decompress(body))
-    return [
-        (
-            tuple((label.name, label.value) for label in series.labels),
-            [(sample.timestamp, sample.value) for sample in series.samples],
-        )
-        for series in request.timeseries
-    ]
+from wire.remote_write_requests import Body, metadata_bodies, series_bodies
+from wire.signal import Signal
 
 
 def attributes(**values: str | float | bool | bytes) -> list[KeyValue]:
@@ -110,12 +63,17 @@ def payload(*metrics: Metric, resource: Sequence[KeyValue] = (), **scope: Any) -
     return MetricsData(resource_metrics=[one])
 
 
-def run(data: MetricsData, options: Options | None = None, sent: LastSent | None = None) -> Translation:
-    return translate(data, options or Options(), LastSent(1000) if sent is None else sent)
+def run(
+    data: MetricsData, options: Options | None = None, translator: Translator | None = None, *, two: bool = False
+) -> Translation:
+    translator = translator or Translator(options or Options(), two=two)
+    return translator.translate(sanitize(Signal.METRICS, data.SerializeToString())[0])
 
 
-def bodies(translation: Translation, max_samples: int = 2000, max_bytes: int = 3_000_000) -> list[Body]:
-    return series_bodies(translation.series, max_samples, max_bytes)
+def bodies(
+    translation: Translation, max_samples: int = 2000, max_bytes: int = 3_000_000, *, two: bool = False
+) -> list[Body]:
+    return series_bodies(translation.runs, max_samples, max_bytes, two=two)
 
 
 def series_of(data: MetricsData, options: Options | None = None) -> dict[Labels, list[tuple[int, float]]]:
@@ -123,6 +81,15 @@ def series_of(data: MetricsData, options: Options | None = None) -> dict[Labels,
     translation = run(data, options)
     assert translation.dropped == {}
     return dict(one for body in bodies(translation) for one in decode(body.data))
+
+
+def arrived(translation: Translation) -> dict[Labels, list[Any]]:
+    """The samples of each series, over all requests."""
+    found: dict[Labels, list[Any]] = {}
+    for body in bodies(translation):
+        for labels, samples in decode(body.data):
+            found.setdefault(labels, []).extend(samples)
+    return found
 
 
 def named(name: str, **labels: str) -> Labels:
@@ -194,7 +161,7 @@ def test_histogram_without_bounds_or_sum(point: dict[str, Any]) -> None:
 def test_malformed_histogram_is_dropped(point: dict[str, Any]) -> None:
     """Buckets that contradict each other are no histogram, and none of its series is sent."""
     translation = run(payload(histogram("h", at(5, **point))))
-    assert (translation.series, translation.points, translation.dropped) == ([], 0, {Reason.MALFORMED_POINT: 1})
+    assert (translation.runs, translation.points, translation.dropped) == ([], 0, {Reason.MALFORMED_POINT: 1})
 
 
 def test_summary_shape() -> None:
@@ -243,8 +210,9 @@ def test_no_recorded_value_is_stale() -> None:
 
 
 def test_what_is_dropped_is_counted() -> None:
-    """Each data point that 1.0 cannot carry is counted under its reason, and the others go on."""
-    exponential = Metric(name="e", exponential_histogram={"data_points": [at(5), at(6)], "aggregation_temporality": 2})  # type: ignore[arg-type]
+    """Each data point that cannot be carried is counted under its reason, and the others go on."""
+    too_coarse = [at(time, scale=-5) for time in (5, 6)]
+    exponential = Metric(name="e", exponential_histogram={"data_points": too_coarse, "aggregation_temporality": 2})  # type: ignore[arg-type]
     data = payload(
         counter("c", at(5, 1.0), at(6, 1.0), temporality=1),
         counter("d", at(5, 1.0), temporality=0),
@@ -258,7 +226,7 @@ def test_what_is_dropped_is_counted() -> None:
     assert translation.dropped == {
         Reason.DELTA_TEMPORALITY: 2,
         Reason.UNSPECIFIED_TEMPORALITY: 1,
-        Reason.EXPONENTIAL_HISTOGRAM: 2,
+        Reason.SCALE_TOO_COARSE: 2,
         Reason.INVALID_NAME: 1,
         Reason.NO_TIMESTAMP: 1,
         Reason.NO_VALUE: 1,
@@ -271,7 +239,7 @@ def test_one_name_has_one_type_in_a_target() -> None:
     """Of two metrics of one target whose names become one, the later is dropped if it is of another type."""
     service = attributes(service__name="api")
     metrics = (gauge("a.b", at(5, 1.0)), counter("a_b", at(6, 1.0)))
-    options = Options(strategy=Strategy.UNDERSCORE_ESCAPING_WITHOUT_SUFFIXES)
+    options = Options(Naming(Strategy.UNDERSCORE_ESCAPING_WITHOUT_SUFFIXES))
     translation = run(payload(*metrics, resource=service), options)
     assert (translation.points, translation.dropped) == (1, {Reason.TYPE_CONFLICT: 1})
     elsewhere = payload(metrics[1], resource=attributes(service__name="web"))
@@ -350,9 +318,11 @@ def test_target_and_scope() -> None:
     assert series_of(data, Options(external_labels=external)) == {
         named("g", **identity, **scope, region="mine"): [(5, 1.0)],
         named("g", **identity, **scope, k="v", region="eu"): [(9, 2.0)],
-        named("target_info", **identity, host_name="h", region="eu"): [(9, 1.0)],
+        named("target_info", **identity, host_name="h", region="eu"): [(5, 1.0), (9, 1.0)],
     }
-    plain = Options(scope_labels=False, target_info=False, namespace="ns", promote=lambda key: key == "host.name")
+    plain = Options(
+        Naming(namespace="ns"), scope_labels=False, target_info=False, promote=lambda key: key == "host.name"
+    )
     assert series_of(data, plain) == {
         named("ns_g", **identity, region="mine", host_name="h"): [(5, 1.0)],
         named("ns_g", **identity, k="v", host_name="h"): [(9, 2.0)],
@@ -383,53 +353,84 @@ def test_samples_in_order_none_twice() -> None:
     """Points that come in any order are sent in order; of two at one millisecond the first is sent."""
     points = [at(9, 9.0), at(3, 3.0), {"time_unix_nano": 3_400_000, "as_double": 4.0}, at(5, 5.0)]
     translation = run(payload(gauge("g", *points)))
-    assert [one.samples for one in translation.series] == [[(3, 3.0), (5, 5.0), (9, 9.0)]]
+    assert arrived(translation) == {named("g"): [(3, 3.0), (5, 5.0), (9, 9.0)]}
     assert (translation.points, translation.dropped) == (3, {Reason.DUPLICATE: 1})
 
 
 def test_order_across_payloads() -> None:
     """What is not later than what was sent before is dropped at the source, by reason, and nothing else is."""
-    sent = LastSent(1000)
-    run(payload(gauge("g", at(10, 1.0)), gauge("k", at(10, 1.0))), sent=sent)
-    later = run(payload(gauge("g", at(9, 1.0), at(10, 1.0), at(11, 1.0)), gauge("n", at(1, 1.0))), sent=sent)
-    assert [one.samples for one in later.series] == [[(11, 1.0)], [(1, 1.0)]]
-    assert later.dropped == {Reason.OUT_OF_ORDER: 1, Reason.DUPLICATE: 1}
+    translator = Translator(Options())
+    run(payload(gauge("g", at(10, 1.0)), gauge("k", at(10, 1.0))), translator=translator)
+    later = payload(gauge("g", at(9, 1.0), at(10, 1.0), at(11, 1.0)), gauge("n", at(1, 1.0)))
+    translation = run(later, translator=translator)
+    assert arrived(translation) == {named("g"): [(11, 1.0)], named("n"): [(1, 1.0)]}
+    assert translation.dropped == {Reason.OUT_OF_ORDER: 1, Reason.DUPLICATE: 1}
 
 
-def test_half_a_histogram_is_not_sent() -> None:
-    """If one series of a point is there already, none of the point is sent."""
-    data = payload(gauge("h_count", at(5, 1.0)), histogram("h", at(5, count=1, sum=1.0)))
+def test_one_series_from_two_places() -> None:
+    """Attributes in another order, and another resource of the same target, are one series: in order, not twice."""
+    first, second = attributes(a="1", b="2"), attributes(b="2", a="1")
+    service = attributes(service__name="api")
+    data = payload(gauge("g", at(5, 1.0, attributes=first), at(7, 3.0, attributes=second)), resource=service)
+    other = payload(gauge("g", at(6, 2.0, attributes=first), at(7, 4.0, attributes=first)))
+    other.resource_metrics[0].resource.attributes.extend([*service, *attributes(service__namespace="")])
+    data.MergeFrom(other)
     translation = run(data)
-    assert [one.labels for one in translation.series] == [named("h_count")]
+    assert arrived(translation) == {named("g", job="api", a="1", b="2"): [(5, 1.0), (6, 2.0), (7, 3.0)]}
     assert translation.dropped == {Reason.DUPLICATE: 1}
 
 
-def test_last_sent_is_bounded() -> None:
-    """The longest unsent series are forgotten, those in use are not, and the size stays within the capacity."""
-    sent = LastSent(10)
-    busy = named("busy")
-    for number in range(100):
-        sent.set(named(f"n{number}"), number)
-        sent.set(busy, number)
-        assert sent.size <= 10
-    assert (sent.get(busy), sent.get(named("n99")), sent.get(named("n1"))) == (99, 99, -1)
+def test_names_of_a_histogram_are_taken() -> None:
+    """A metric that would be a series of a histogram of its target is dropped, until that has ended."""
+    translator = Translator(Options())
+    data = payload(histogram("h", at(5, count=1, sum=1.0)), gauge("h_count", at(6, 1.0)))
+    translation = run(data, translator=translator)
+    assert (translation.points, translation.dropped) == (1, {Reason.TYPE_CONFLICT: 1})
+    assert run(payload(gauge("h_count", at(300_005, 1.0))), translator=translator).points == 0
+    assert run(payload(gauge("h_count", at(300_006, 1.0))), translator=translator).points == 1
 
 
+def test_a_series_is_found_by_its_bytes() -> None:
+    """What was seen before is not translated again, and what is remembered is bounded."""
+    translator = Translator(Options(), capacity=10)
+    points = [at(1, 1.0, attributes=attributes(a=str(number))) for number in range(5)]
+    for time in (1, 2, 3):
+        run(
+            payload(gauge("g", *({**point, "time_unix_nano": time * 10**6} for point in points))), translator=translator
+        )
+    assert (translator.hits, translator.misses) == (10, 5)
+    assert translator.hit_ratio == pytest.approx(2 / 3)
+    for number in range(1000):
+        run(payload(gauge("g", at(1, 1.0, attributes=attributes(b=str(number))))), translator=translator)
+        assert translator.size <= 10
+
+
+@pytest.mark.parametrize("two", [False, True])
 @pytest.mark.parametrize(("max_samples", "max_bytes"), [(3, 10**6), (1, 10**6), (1000, 200), (1000, 1)])
-def test_split_keeps_order_and_everything(max_samples: int, max_bytes: int) -> None:
-    """Requests stay within both limits, but for a lone sample, and together hold each series in order."""
+def test_split_keeps_order_and_everything(max_samples: int, max_bytes: int, two: bool) -> None:
+    """Requests stay within both limits, but for a lone point, and together hold each series in order."""
     metrics = [gauge(f"g{metric}", *(at(time, float(time)) for time in range(1, 8))) for metric in range(5)]
-    translation = run(payload(*metrics))
-    parts = bodies(translation, max_samples, max_bytes)
-    arrived: dict[Labels, list[tuple[int, float]]] = {}
+    translation = run(payload(*metrics), two=two)
+    parts = bodies(translation, max_samples, max_bytes, two=two)
+    found: dict[Labels, list[Any]] = {}
+    before: set[Labels] = set()
     for body in parts:
-        decoded = decode(body.data)
-        assert body.samples == sum(len(samples) for _, samples in decoded) <= max_samples
+        decoded = decode(body.data, two=two)
+        assert body.samples == body.points == sum(len(samples) for _, samples in decoded) <= max_samples
         assert len(snappy.decompress(body.data)) <= max_bytes or body.samples == 1
+        assert body.goes_on == any(labels in before for labels, _ in decoded)
+        before |= {labels for labels, _ in decoded}
         for labels, samples in decoded:
-            arrived.setdefault(labels, []).extend(samples)
-    assert arrived == {one.labels: one.samples for one in translation.series}
-    assert repr(parts[0]) == f"Body({parts[0].samples} samples, {len(parts[0].data)} bytes)"
+            found.setdefault(labels, []).extend(samples)
+    assert found == {named(f"g{metric}"): [(time, float(time)) for time in range(1, 8)] for metric in range(5)}
+    assert repr(parts[0]) == f"Body({parts[0].points} points, {parts[0].samples} samples, {len(parts[0].data)} bytes)"
+
+
+def test_a_point_is_in_one_request() -> None:
+    """There is never half a histogram in a request, however small requests are to be."""
+    points = [at(time, count=3, sum=1.0, bucket_counts=[1, 2], explicit_bounds=[1.0]) for time in (1, 2, 3)]
+    parts = bodies(run(payload(histogram("h", *points))), max_samples=3)
+    assert [(body.points, body.samples, body.goes_on) for body in parts] == [(1, 4, False), (1, 4, True), (1, 4, True)]
 
 
 def test_body_is_a_snappy_block() -> None:
@@ -446,7 +447,7 @@ def test_repr_hides_contents() -> None:
     metric = gauge("secret", at(5, 1.0, attributes=attributes(secret="secret")))
     metric.description = "secret"
     translation = run(payload(metric, resource=attributes(service__name="secret", secret="secret")))
-    shown = [translation, *translation.series, *translation.families, *bodies(translation)]
+    shown = [translation, *translation.runs, *translation.families, *bodies(translation)]
     assert "secret" not in repr(shown)
 
 
@@ -503,6 +504,13 @@ _HISTOGRAM = st.fixed_dictionaries(
     },
     optional={"sum": st.floats()},
 )
+_BUCKETS = st.fixed_dictionaries(
+    {"offset": st.integers(-(2**31), 2**31 - 1), "bucket_counts": st.lists(st.integers(0, 3), max_size=3)}
+)
+_EXPONENTIAL = st.fixed_dictionaries(
+    {**_POINT, "count": st.integers(0, 6), "scale": st.integers(-6, 20), "positive": _BUCKETS, "negative": _BUCKETS},
+    optional={"sum": st.floats()},
+)
 _QUANTILES = st.lists(st.fixed_dictionaries({"quantile": st.sampled_from([0.0, -0.0, 0.5, 1.0]), "value": st.floats()}))
 _SUMMARY = st.fixed_dictionaries({**_POINT, "count": _COUNTS, "sum": st.floats(), "quantile_values": _QUANTILES})
 _TEMPORALITY = st.integers(0, 2)
@@ -522,7 +530,7 @@ _METRIC = st.builds(
             {"sum": _data(_NUMBER, aggregation_temporality=_TEMPORALITY, is_monotonic=st.booleans())}
         ),
         st.fixed_dictionaries({"histogram": _data(_HISTOGRAM, aggregation_temporality=_TEMPORALITY)}),
-        st.fixed_dictionaries({"exponential_histogram": _data(st.fixed_dictionaries(_POINT))}),
+        st.fixed_dictionaries({"exponential_histogram": _data(_EXPONENTIAL, aggregation_temporality=_TEMPORALITY)}),
         st.fixed_dictionaries({"summary": _data(_SUMMARY)}),
     ),
 )
@@ -548,17 +556,23 @@ def _points(data: MetricsData) -> int:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(_PAYLOAD, max_size=3), st.sampled_from([1, 3, 2000]), st.sampled_from([1, 150, 3_000_000]))
-def test_any_payload_becomes_good_series(payloads: list[MetricsData], max_samples: int, max_bytes: int) -> None:
+@given(
+    st.lists(_PAYLOAD, max_size=3), st.sampled_from([1, 3, 2000]), st.sampled_from([1, 150, 3_000_000]), st.booleans()
+)
+def test_any_payload_becomes_good_series(
+    payloads: list[MetricsData], max_samples: int, max_bytes: int, two: bool
+) -> None:
     """Labels are legal, sorted and unique, times of a series rise through all requests, every point is counted."""
-    sent, times = LastSent(1000), dict[Labels, list[int]]()
+    times = dict[Labels, list[int]]()
     options = Options(external_labels={"region": "eu"}, promote=lambda key: True)
+    translator = Translator(options, two=two)
     for data in payloads:
-        translation = run(data, options, sent)
+        translation = run(data, translator=translator)
         assert translation.points + sum(translation.dropped.values()) == _points(data)
-        for body in bodies(translation, max_samples, max_bytes):
-            for labels, samples in decode(body.data):
-                times.setdefault(labels, []).extend(time for time, _ in samples)
+        for body in bodies(translation, max_samples, max_bytes, two=two):
+            for series in read(body.data, two=two):
+                all_times = [sample[0] for sample in series.samples] + [one.timestamp for one in series.histograms]
+                times.setdefault(series.labels, []).extend(all_times)
     for labels, all_times in times.items():
         assert all(earlier < later for earlier, later in pairwise(all_times))
         names = [name for name, _ in labels]
