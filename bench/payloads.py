@@ -7,7 +7,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
-__all__ = ["PHI_PER_SPAN", "logs", "spans"]
+__all__ = ["logs", "phi_of_span", "spans"]
 
 _ATTRIBUTES = {
     "http.request.method": "GET",
@@ -20,8 +20,11 @@ _ATTRIBUTES = {
     "code.function.name": "RecordsController.show",
     "thread.name": "http-nio-8080-exec-7",
 }
-PHI_PER_SPAN = {"patient_id": "4471203", "note": "confirmation sent to jane.roe@example.org"}
-"""Two more attributes, which two rules act on."""
+
+
+def phi_of_span(number: int) -> dict[str, str]:
+    """Two more attributes, which two rules act on; each span's are others."""
+    return {"patient_id": str(4_471_203 + number), "note": f"confirmation sent to jane.roe{number}@example.org"}
 
 
 def _pairs(attributes: dict[str, str]) -> list[KeyValue]:
@@ -33,7 +36,6 @@ def spans(count: int, *, name: str = "GET /patients/{id}/records", with_phi: boo
     data = TracesData()
     resource = data.resource_spans.add()
     resource.resource.attributes.extend(_pairs({"service.name": "records-api"}))
-    attributes = _pairs({**_ATTRIBUTES, **(PHI_PER_SPAN if with_phi else {})})
     made = [
         Span(
             trace_id=os.urandom(16),
@@ -42,7 +44,7 @@ def spans(count: int, *, name: str = "GET /patients/{id}/records", with_phi: boo
             kind=Span.SPAN_KIND_SERVER,
             start_time_unix_nano=10**18,
             end_time_unix_nano=10**18 + number,
-            attributes=attributes,
+            attributes=_pairs({**_ATTRIBUTES, **(phi_of_span(number) if with_phi else {})}),
         )
         for number in range(count)
     ]
@@ -52,13 +54,16 @@ def spans(count: int, *, name: str = "GET /patients/{id}/records", with_phi: boo
 
 def logs(count: int) -> bytes:
     """A logs payload whose bodies are nested JSON with three identifiers."""
-    body = {
-        "msg": "visit closed",
-        "patient": {"email": "jane.roe@example.org", "ssn": "536-90-4399"},
-        "phone": "+1 517 555 0131",
-    }
-    text = orjson.dumps({"level": "info", "request": {"id": 7, "body": body}, "duration_ms": 12.5}).decode()
     data = LogsData()
-    records = [LogRecord(time_unix_nano=10**18 + n, body=AnyValue(string_value=text)) for n in range(count)]
+    records = [LogRecord(time_unix_nano=10**18 + n, body=AnyValue(string_value=_log_body(n))) for n in range(count)]
     data.resource_logs.add().scope_logs.add(log_records=records)
     return data.SerializeToString()
+
+
+def _log_body(number: int) -> str:
+    body = {
+        "msg": "visit closed",
+        "patient": {"email": f"jane.roe{number}@example.org", "ssn": f"536-90-{number % 10_000:04d}"},
+        "phone": f"+1 517 555 {number % 10_000:04d}",
+    }
+    return orjson.dumps({"level": "info", "request": {"id": 7, "body": body}, "duration_ms": 12.5}).decode()

@@ -163,9 +163,9 @@ class Gather:
         self.leaf(0, len(text), code, path or None, 0, 0)
         return self.text_end
 
-    def scanned(self) -> bytearray:
-        """The buffer; what lies beyond the length that the walk returned is not part of it."""
-        return self.buffer
+    def scanned(self, length: int) -> bytes:
+        """The buffer, up to the length that the walk returned."""
+        return bytes(self.buffer[:length])
 
     @cython.cfunc
     def varint(self, end: cython.Py_ssize_t) -> cython.longlong:

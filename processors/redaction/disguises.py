@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from processors.redaction.budget import OverBudget
+from processors.redaction.documents import Documents, changed_range
 from processors.redaction.encoded import Encoded, encoded
 from processors.redaction.octets import is_media, readable, unpacked
 from processors.redaction.patterns import Found, Patterns
@@ -34,11 +35,14 @@ beside its bytes."""
 class Disguises:
     """Looks for rules in the plain forms of texts. `document` redacts a text by itself, JSON or not."""
 
-    def __init__(self, rules: Sequence[Rule], patterns: Patterns, max_bytes: int, document: Document) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], patterns: Patterns, max_bytes: int, document: Document, documents: Documents
+    ) -> None:
         """`rules` end with `PHOTO` or hold a rule of its id."""
         self._patterns = patterns
         self._max_bytes = max_bytes
         self._document = document
+        self._documents = documents
         self._numbers = {rule.id: number for number, rule in enumerate(rules)}
         self._photo = self._numbers[PHOTO.id]
         self._left: int | None = None
@@ -103,10 +107,21 @@ class Disguises:
         if not view.is_source and view.text.lstrip()[:1] in (b"{", b"["):
             number = self._number(view.text, depth)
             found += [] if number is None else [Found(0, len(view.text), number)]
+        elif not view.is_source:
+            found += self._by_position(view.text, depth)
         found += [
             one for part in encoded(view.text, self._max_bytes) if (one := self._decoded(part, depth)) is not None
         ]
         return [Found(*view.origin(one.start, one.end), one.rule, view.text[one.start : one.end]) for one in found]
+
+    def _by_position(self, text: bytes, depth: int) -> list[Found]:
+        """The range of a text in which documents have something that goes."""
+        counts: list[tuple[str, str]] = []
+        new = self._documents.redacted(text, depth + 1, counts)
+        if new == text:
+            return []
+        number = next((self._numbers[rule] for rule, _ in counts if rule in self._numbers), self._photo)
+        return [Found(*changed_range(text, new), number)]
 
     def _decoded(self, part: Encoded, depth: int) -> Found | None:
         number = self._photo if part.text is None else self._number(part.text, depth)

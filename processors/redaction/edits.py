@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from processors.redaction.actions import Counts
 from processors.redaction.places import ON_METRIC_POINT, Levels
@@ -16,12 +15,8 @@ __all__ = ["Changes", "Edits", "Redaction"]
 Edit = tuple[int, int, bytes]
 
 
-class Redaction(NamedTuple):
-    """What was done where: a rule's id, its action, the place as an index into the tables of `wire.schema`."""
-
-    rule: str
-    action: str
-    place: int
+Redaction = tuple[str, str, int]
+"""What was done where: a rule's id, its action, the place as an index into the tables of `wire.schema`."""
 
 
 @dataclass(slots=True)
@@ -63,7 +58,18 @@ class Edits:
             self._remove(*self._pair_around(start))
         else:
             self._changes.edits.append((start, end, new or b""))
-        self._changes.redactions.update(Redaction(rule, action, place) for rule, action in counts)
+        for rule, action in counts:
+            self._changes.redactions[rule, action, place] += 1
+
+    def mask(self, hit: Hit, rule: str, mask: bytes) -> bool:
+        """Put a mask in place of a whole value, the quick way; False if it is not so simple."""
+        start, end, place = hit[:3]
+        if start < self.done or place in ON_METRIC_POINT:
+            return False
+        if self._payload[start:end] != mask:
+            self._changes.edits.append((start, end, mask))
+            self._changes.redactions[rule, "mask", place] += 1
+        return True
 
     def _pair_around(self, offset: int) -> tuple[int, int]:
         """The innermost pair of key and value around an offset."""

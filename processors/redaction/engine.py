@@ -3,9 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 
 import orjson
 
@@ -18,6 +16,7 @@ from processors.redaction.patterns import OverBudget, Patterns
 from processors.redaction.pseudonyms import Pseudonyms
 from processors.redaction.rules import Rule, digest
 from processors.redaction.text import Text
+from processors.redaction.values import as_value
 from wire.protobuf import length_delimited
 from wire.redact import DEEP_JSON, DEEP_VALUE, EXCEPTION, KEEP, KEY, KEY_HIT, RULE, SCAN, Gather, Hit
 
@@ -44,20 +43,13 @@ _MOST_KNOWN_KEYS = 20_000
 _LONGEST_KNOWN_KEY = 256
 
 
-@dataclass(slots=True)
-class _Unit:
-    """What one edit replaces: a row by itself, or a JSON text with its rows."""
-
-    start: int
-    end: int
-    json: bool
-    hits: list[Hit]
-
-
-def _units(hits: Sequence[Hit]) -> Iterator[_Unit]:
-    for (start, end), group in groupby(hits, lambda hit: hit.container or (hit.start, hit.end)):
-        parts = list(group)
-        yield _Unit(start, end, parts[0].container is not None, parts)
+def _units(hits: Sequence[Hit]) -> Iterator[Sequence[Hit]]:
+    """What one edit replaces: a row by itself, or the rows of one JSON text."""
+    first = 0
+    for last, hit in enumerate(hits, 1):
+        if hit.container is None or last == len(hits) or hits[last].container != hit.container:
+            yield hits[first:last]
+            first = last
 
 
 class Engine:
@@ -78,7 +70,7 @@ class Engine:
         this_year: Callable[[], int] = _this_year,
     ) -> None:
         self.rules_digest = digest(rules)
-        self.key_epoch = pseudonyms and pseudonyms.epoch
+        self.pseudonyms = pseudonyms
         acting = [rule for rule in rules if rule.action != "observe"]
         self._observed = frozenset(rule.id for rule in rules if rule.action == "observe")
         self._observer = Engine(_as_masks(rules), max_value_bytes, max_depth) if self._observed else None
@@ -88,6 +80,8 @@ class Engine:
         self._all_but = [(RULE + n, _kept(rule.all_but)) for n, rule in enumerate(acting) if rule.all_but is not None]
         self._patterns = Patterns(acting)
         self._actions = Actions(acting, pseudonyms, this_year)
+        masks = {RULE + number: (rule.id, self._actions.mask(number)) for number, rule in enumerate(acting)}
+        self._masks = {code: (rule, as_value(mask, False)) for code, (rule, mask) in masks.items() if mask is not None}
         self._text = Text(acting, self._patterns, self._actions, max_value_bytes, self.document)
         self._known_keys: dict[bytes, int] = {}
         self._gather = Gather(self._decide, self._known_keys, max_depth)
@@ -100,9 +94,11 @@ class Engine:
         hits = self._look(self._gather.walk(payload, root))
         changes = Changes()
         if hits:
-            edit = _PayloadEdit(self, payload, root, changes)
-            for unit in _units(hits):
-                edit.add(unit)
+            self._patterns.look_ahead(payload[hit.start : hit.end] for hit in hits if hit.code < RULE)
+            try:
+                _PayloadEdit(self, payload, root, changes).add_all(hits)
+            finally:
+                self._patterns.look_ahead(())
         if self._observer is not None:
             changes.redactions.update(self._would_do(self._observer, payload, root))
         return changes
@@ -113,7 +109,7 @@ class Engine:
         with suppress(Exception):
             for (rule, _, place), count in observer.changes(payload, root).redactions.items():
                 if rule in self._observed:
-                    observed[Redaction(rule, "observe", place)] += count
+                    observed[rule, "observe", place] += count
         return observed
 
     def document(self, text: bytes, code: int, depth: int, counts: Counts) -> bytes | None:
@@ -128,7 +124,7 @@ class Engine:
         if not hits:
             return text
         if hits[0].container is not None:
-            return self.json(text, next(_units(hits)), depth, counts)
+            return self.json(text, hits, depth, counts)
         return self.leaf(text, hits[0], depth, counts)
 
     def leaf(self, payload: bytes, hit: Hit, depth: int, counts: Counts) -> bytes | None:
@@ -139,6 +135,10 @@ class Engine:
         if hit.code == DEEP_JSON:
             raise OverBudget
         return self._text.redact(payload[hit.start : hit.end], hit.code, depth, counts)
+
+    def mask(self, code: int) -> tuple[str, bytes] | None:
+        """The rule of a code and the AnyValue it leaves under its keys, if that is always the same."""
+        return self._masks.get(code)
 
     def whole(self, hit: Hit, value: bytes, depth: int, counts: Counts) -> bytes | None:
         """What takes the place of a value under a key rule: JSON, or the content of an AnyValue.
@@ -151,14 +151,14 @@ class Engine:
 
         return self._actions.whole(hit.code - RULE, value, hit.container is not None, redact, counts)
 
-    def json(self, text: bytes, unit: _Unit, depth: int, counts: Counts) -> bytes | None:
-        """A JSON text with its hits replaced and all else as it was; None if it must go as a whole.
+    def json(self, text: bytes, hits: Sequence[Hit], depth: int, counts: Counts) -> bytes | None:
+        """The JSON text around some hits with these replaced and all else as it was; None if it must go as a whole.
 
         Raises: `OverBudget`.
         """
         pieces: list[bytes] = []
-        at = unit.start
-        for hit in unit.hits:
+        at, stop = hits[0].container or (0, len(text))
+        for hit in hits:
             start, end = hit.start, hit.end
             new = self._json_part(text, hit, depth, counts)
             if new is None:
@@ -167,7 +167,7 @@ class Engine:
                 new, start, end = without_pair(text, at, start, end)
             pieces += text[at:start], new
             at = end
-        return b"".join((*pieces, text[at : unit.end]))
+        return b"".join((*pieces, text[at:stop]))
 
     def _json_part(self, text: bytes, hit: Hit, depth: int, counts: Counts) -> bytes | None:
         content = text[hit.start : hit.end]
@@ -182,9 +182,7 @@ class Engine:
 
     def _look(self, length: int) -> list[Hit]:
         """What the last walk found that needs a closer look; `length` is that of the text it gathered."""
-        with memoryview(self._gather.scanned()) as view, view[:length] as text:
-            ends = self._patterns.ends(text) if length else []
-        return self._gather.hits(ends)
+        return self._gather.hits(self._patterns.ends(self._gather.scanned(length)) if length else [])
 
     def _code(self, path: str) -> int:
         code = self._names.code(path)
@@ -219,33 +217,48 @@ class _PayloadEdit:
         self._changes = changes
         self._edits = Edits(payload, root, changes)
 
-    def add(self, unit: _Unit) -> None:
+    def add_all(self, hits: Sequence[Hit]) -> None:
+        """Add the edits for all hits."""
+        for unit in _units(hits):
+            if not self.mask(unit[0]):
+                self.add(unit)
+
+    def mask(self, hit: Hit) -> bool:
+        """Add the edit for a value under a key rule that always leaves the same; False if it takes `add` to do it."""
+        mask = None if hit.container is not None else self._engine.mask(hit.code)
+        return mask is not None and self._edits.mask(hit, *mask)
+
+    def add(self, hits: Sequence[Hit]) -> None:
         """Add the edit for one unit, unless it lies in what was taken out before."""
-        if unit.start < self._edits.done:
+        hit = hits[0]
+        start, end = hit.container or (hit.start, hit.end)
+        if start < self._edits.done:
             return
         counts: Counts = []
         try:
-            new = self._new(unit, counts)
+            new = self._new(hits, counts)
         except OverBudget:
             self._changes.unreadable += 1
-            new = None if unit.hits[0].code == KEY else self._as_value(unit.hits[0], _UNREADABLE)
+            new = None if hit.code == KEY else self._as_value(hit, _UNREADABLE)
         except Exception:
-            if not self._edits.remove_item(unit.start):
+            if not self._edits.remove_item(start):
                 raise
             return
-        if new != self._payload[unit.start : unit.end]:
-            self._edits.replace(unit.start, unit.end, unit.hits[0], new, counts)
+        if new != self._payload[start:end]:
+            self._edits.replace(start, end, hit, new, counts)
 
-    def _new(self, unit: _Unit, counts: Counts) -> bytes | None:
-        hit = unit.hits[0]
-        if unit.json:
-            return self._engine.json(self._payload, unit, 0, counts)
+    def _new(self, hits: Sequence[Hit], counts: Counts) -> bytes | None:
+        hit = hits[0]
+        if hit.container is not None:
+            return self._engine.json(self._payload, hits, 0, counts)
         if hit.code >= RULE:
             return self._engine.whole(hit, self._payload[hit.start : hit.end], 0, counts)
         if hit.code == DEEP_VALUE:
             raise OverBudget
         new = self._engine.leaf(self._payload, hit, 0, counts)
-        return None if hit.code == KEY and new is not None and self._edits.is_taken(hit.owner, new) else new
+        if hit.code != KEY or new is None or new == self._payload[hit.start : hit.end]:
+            return new
+        return None if self._edits.is_taken(hit.owner, new) else new
 
     def _as_value(self, hit: Hit, text: bytes) -> bytes:
         """A text as what the hit's range is: the content of a text leaf, or of an AnyValue."""

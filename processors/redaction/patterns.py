@@ -6,34 +6,43 @@ text in which the second would find something: both are made here from the same 
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import hyperscan
 
-from processors.redaction import encoded, messages, views
+from processors.redaction import documents, encoded, messages, views
 from processors.redaction.budget import OverBudget
 from processors.redaction.checks import CHECKS
-from processors.redaction.names import text_spelling
+from processors.redaction.keyed import cued_expressions, keyed_expressions
 from processors.redaction.rules import Pattern, Rule
-from processors.redaction.spans import name_at, path_segment, value_after
+from processors.redaction.spans import path_segment
 
 __all__ = ["Found", "OverBudget", "Patterns"]
+
+_CANARY = (r"x[0-9]*y", b"x yy0-09bby-xb9y xy")
+"""What hyperscan 0.7.23 to 0.9.1 miss: their Vectorscan 5.4.12 overlooks matches of expressions in which a repetition
+that may be empty stands between two characters (Vectorscan's issues 358 and 382)."""
 
 _ANYWHERE = hyperscan.HS_FLAG_CASELESS
 _KEYWORD = ("keyword", "keyword and check")
 _MOST_FINDS = 100_000
+_NEVER = r"\x00{64}"
+"""For sets of rules that look for nothing in texts: a database must hold something."""
+_SHORT_BYTES = 2**12
+_TOGETHER_BYTES = 2**16
 _DISGUISES = [
     *((text, _ANYWHERE) for text in (*views.TRIGGERS, *messages.TRIGGERS)),
-    *((text, 0) for text in encoded.TRIGGERS),
+    *((text, 0) for text in (*encoded.TRIGGERS, *documents.TRIGGERS)),
 ]
 """What makes a text worth looking at in plain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A range of a text that falls under a rule (by number), and what it says in plain if it is disguised."""
 
     start: int
@@ -41,6 +50,9 @@ class Found:
     rule: int
     plain: bytes = b""
 
+
+_Match = tuple[int, int, int]
+"""The number of an expression, and where it matched; the start is 0 for those that do not tell."""
 
 Locate = Callable[[bytes, int, int], "tuple[int, int] | None"]
 """From where an expression matched (start, end) to what falls under its rule; None if nothing does."""
@@ -56,18 +68,27 @@ class _Expression:
     trigger: str = ""
     """What finds it, if that is not the text itself."""
 
+    @property
+    def starts(self) -> bool:
+        """Whether the start of a match is known."""
+        return bool(self.flags & hyperscan.HS_FLAG_SOM_LEFTMOST)
 
-def _keyword_before(rule: Rule) -> Callable[[bytes, int], bool]:
+
+def _keyword_before(rule: Rule) -> Callable[[bytes, int, int], bool]:
+    """Whether a keyword stands shortly before a range of a text, or begins it: `MRN-12345`."""
     if not rule.keywords:
-        return lambda text, start: False
+        return lambda text, start, end: False
     alternatives = "|".join(re.escape(keyword.lower()) for keyword in rule.keywords)
     expression = re.compile(rb"(?<![a-z0-9])(?:" + alternatives.encode() + rb")(?![a-z])")
     within = rule.within + max(len(keyword.encode()) for keyword in rule.keywords)
 
-    def before(text: bytes, start: int) -> bool:
+    def before(text: bytes, start: int, end: int) -> bool:
         first = max(0, start - within - 1)
-        window = text[first : start + 1].lower()
-        return any(found.end() <= start - first for found in expression.finditer(window, min(1, first)))
+        window = text[first:end].lower()
+        return any(
+            found.end() <= start - first or found.start() == start - first
+            for found in expression.finditer(window, min(1, first))
+        )
 
     return before
 
@@ -79,7 +100,32 @@ def _check(rule: Rule) -> Callable[[bytes], bool]:
     return lambda text: check(text.decode("utf-8", "replace"))
 
 
+def _part(expression: str) -> Callable[[bytes, int, int], tuple[int, int] | None]:
+    """The last and longest match of an expression within a range of a text."""
+    database = _database([(expression, hyperscan.HS_FLAG_SOM_LEFTMOST)])
+
+    def part(text: bytes, start: int, end: int) -> tuple[int, int] | None:
+        matches: list[tuple[int, int, int]] = []
+        database.scan(text[start:end], match_event_handler=_note, context=matches)
+        last = max(matches, key=lambda one: (one[2], -one[1]), default=None)
+        return last and (start + last[1], start + last[2])
+
+    return part
+
+
 def _locate_pattern(rule: Rule, pattern: Pattern) -> Locate:
+    if pattern.part is None:
+        return _locate_whole(rule, pattern)
+    whole, part = _locate_whole(rule, pattern), _part(pattern.part)
+
+    def locate(text: bytes, start: int, end: int) -> tuple[int, int] | None:
+        place = part(text, start, end)
+        return place if place is not None and whole(text, *place) is not None else None
+
+    return locate
+
+
+def _locate_whole(rule: Rule, pattern: Pattern) -> Locate:
     before, check = _keyword_before(rule), _check(rule)
 
     def locate(text: bytes, start: int, end: int) -> tuple[int, int] | None:
@@ -87,13 +133,13 @@ def _locate_pattern(rule: Rule, pattern: Pattern) -> Locate:
             case "nothing":
                 counts = True
             case "keyword":
-                counts = before(text, start)
+                counts = before(text, start, end)
             case "check":
                 counts = check(text[start:end])
             case "keyword or check":
-                counts = before(text, start) or check(text[start:end])
+                counts = before(text, start, end) or check(text[start:end])
             case "keyword and check":
-                counts = before(text, start) and check(text[start:end])
+                counts = before(text, start, end) and check(text[start:end])
         return (start, end) if counts else None
 
     return locate
@@ -106,15 +152,9 @@ def _expressions(number: int, rule: Rule) -> list[_Expression]:
         _Expression(pattern.match, start_needed, number, _locate_pattern(rule, pattern), pattern.needs in _KEYWORD)
         for pattern in rule.patterns
     ]
-    if rule.keys and rule.in_text != "never" and rule.action != "keep":
-        keys = "|".join(text_spelling(key) for key in rule.keys if not key.endswith("*"))
-        text = rf"(?:\b|_)(?:{keys})(?:\\*[\"'])?[ \t]?[=:]"
-        found.append(_Expression(text, _ANYWHERE, number, lambda text, _, end: value_after(text, end, rule.in_text)))
-    if rule.cues:
-        cues = "|".join(re.escape(cue) for cue in rule.cues)
-        found.append(
-            _Expression(rf"\b(?i:{cues})[:,]? {{1,2}}[A-Z\xc3]", 0, number, lambda text, _, end: name_at(text, end))
-        )
+    if rule.action != "keep":
+        found += [_Expression(text, _ANYWHERE, number, locate) for text, locate in keyed_expressions(rule)]
+    found += [_Expression(text, start_needed, number, locate) for text, locate in cued_expressions(rule)]
     if rule.paths:
         collections = "|".join(re.escape(word) for word in rule.paths)
         found += [_path(f"(?:\\b|_)(?:{collections})", *begin, number, rule) for begin in _SEGMENT_BEGINS]
@@ -138,22 +178,27 @@ def _path(collections: str, after: str, size: int, finds: str, number: int, rule
     return _Expression(collections + after, _ANYWHERE, number, locate, trigger=trigger)
 
 
-def _triggers(rule: Rule, expressions: Sequence[_Expression]) -> list[tuple[str, int]]:
-    """The expressions, without start of match, for the finding database; those that need a keyword give way to it."""
-    found = [
+def _triggers(expressions: Sequence[_Expression]) -> list[tuple[str, int]]:
+    """The expressions, without start of match, for the finding database."""
+    return [
         (expression.trigger or expression.text, expression.flags & ~hyperscan.HS_FLAG_SOM_LEFTMOST)
         for expression in expressions
-        if not expression.by_keyword
     ]
-    if len(found) < len(expressions):
-        keywords = "|".join(re.escape(keyword) for keyword in rule.keywords)
-        found.append((rf"(?:\b|_)(?:{keywords})(?:[^a-z\n]|$)", _ANYWHERE))
-    return found
 
 
-def _database(expressions: Sequence[tuple[str, int]]) -> hyperscan.Database:
-    """The compiled expressions, with a scratch space of their own: two engines may run at once."""
-    database = hyperscan.loadb(_compiled(tuple(expressions)), mode=hyperscan.HS_MODE_BLOCK)
+def _keywords(rule: Rule) -> tuple[str, int]:
+    """What finds the keywords of a rule; it stands for the expressions that need one."""
+    keywords = "|".join(re.escape(keyword) for keyword in rule.keywords)
+    return rf"(?:\b|_)(?:{keywords})(?:[^a-z\n]|$)", _ANYWHERE
+
+
+def _database(expressions: Iterable[tuple[str, int]]) -> hyperscan.Database:
+    """The compiled expressions, with a scratch space of their own: two engines may run at once.
+
+    Every line is for itself, for in the buffer of all leaves a leaf is a line.
+    """
+    lines = tuple((text, flags | hyperscan.HS_FLAG_MULTILINE) for text, flags in expressions)
+    database = hyperscan.loadb(_compiled(lines or ((_NEVER, 0),)), mode=hyperscan.HS_MODE_BLOCK)
     database.scratch = hyperscan.Scratch(database)
     return database
 
@@ -170,27 +215,33 @@ def _compiled(expressions: tuple[tuple[str, int], ...]) -> bytes:
     return bytes(hyperscan.dumpb(database))
 
 
+def _sees_everything() -> bool:
+    database = _database([(_CANARY[0], 0)])
+    return bool(_matches(database, _CANARY[1]))
+
+
 class Patterns:
     """The compiled patterns of a set of rules."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._exact: list[_Expression] = []
+        """Raises: `RuntimeError` if the pattern engine that is installed is known to overlook matches."""
+        if not _sees_everything():
+            raise RuntimeError("this build of hyperscan overlooks matches; install hyperscan==0.7.21")
         self._masks = {rule.mask for rule in rules}
-        triggers = list(_DISGUISES)
-        for number, rule in enumerate(rules):
-            expressions = _expressions(number, rule)
-            self._exact += expressions
-            triggers += _triggers(rule, expressions)
-        # In the buffer of all leaves every leaf is a line.
-        multiline = hyperscan.HS_FLAG_MULTILINE
-        self._finding = _database([(text, flags | multiline) for text, flags in dict.fromkeys(triggers)])
-        once = [(text, flags | hyperscan.HS_FLAG_SINGLEMATCH) for text, flags in _DISGUISES]
-        self._telling = _database([*((expression.text, expression.flags) for expression in self._exact), *once])
+        found = [each for number, rule in enumerate(rules) for each in _expressions(number, rule)]
+        self._free = [each for each in found if not each.by_keyword]
+        self._gated = [each for each in found if each.by_keyword]
+        gates = [_keywords(rules[number]) for number in dict.fromkeys(each.rule for each in self._gated)]
+        self._disguises_from = len(self._free) + len(gates)
+        self._finding = _database(dict.fromkeys([*_DISGUISES, *_triggers(self._free), *gates]))
+        self._telling = _database([*((each.text, each.flags) for each in self._free), *gates, *_DISGUISES])
+        self._behind_gates = _database([(each.text, each.flags) for each in self._gated])
+        self._ahead: dict[bytes, list[_Match]] = {}
 
-    def ends(self, buffer: memoryview) -> list[int]:
+    def ends(self, buffer: bytes) -> list[int]:
         """Where something ends that needs a closer look."""
         ends: set[int] = set()
-        self._finding.scan(cast(bytes, buffer), match_event_handler=_note_end, context=ends)
+        self._finding.scan(buffer, match_event_handler=_note_end, context=ends)
         return list(ends)
 
     def found(self, text: bytes) -> list[Found]:
@@ -205,25 +256,76 @@ class Patterns:
 
         Raises: `OverBudget` if the text is full of it.
         """
-        matches: list[tuple[int, int, int]] = []
-        try:
-            self._telling.scan(text, match_event_handler=_note, context=matches)
-        except hyperscan.ScanTerminated:
-            raise OverBudget from None
-        plain = [one for one in matches if one[0] < len(self._exact)]
-        return list(self._located(text, plain)), len(plain) < len(matches)
+        matches = self._ahead.get(text)
+        if matches is None:
+            matches = _matches(self._telling, text)
+        if not matches:
+            return [], False
+        free, disguises = len(self._free), self._disguises_from
+        plain = [one for one in matches if one[0] < free]
+        found = self._located(text, self._free, plain)
+        if len(plain) == len(matches):
+            return found, False
+        if any(free <= one[0] < disguises for one in matches):
+            found += self._located(text, self._gated, _matches(self._behind_gates, text))
+        return found, any(one[0] >= disguises for one in matches)
 
-    def _located(self, text: bytes, matches: list[tuple[int, int, int]]) -> Iterator[Found]:
+    def look_ahead(self, texts: Iterable[bytes]) -> None:
+        """Scan texts that `look` will be asked about, and forget those of before. Short ones are scanned together: to
+        begin a scan costs more than to scan them, 2.3 us a text by itself and 0.6 together (2026-11-21)."""
+        self._ahead = {}
+        together: list[bytes] = []
+        size = 0
+        for text in dict.fromkeys(texts):
+            if len(text) <= _SHORT_BYTES:
+                together.append(text)
+                size += len(text)
+            if size > _TOGETHER_BYTES:
+                self._scan_together(together)
+                together, size = [], 0
+        self._scan_together(together)
+
+    def _scan_together(self, texts: list[bytes]) -> None:
+        """Texts a line each. What would run over the end of one is left to be scanned by itself."""
+        starts = [0, *accumulate(len(text) + 1 for text in texts)]
+        by_text: list[list[_Match]] = [[] for _ in texts]
+        alone: set[int] = set()
+        try:
+            matches = _matches(self._telling, b"\n".join(texts))
+        except OverBudget:
+            return
+        for number, start, end in matches:
+            at = bisect_left(starts, end) - 1
+            first = starts[at]
+            if start < first and number < len(self._free) and self._free[number].starts:
+                alone.add(at)
+            elif end < starts[at + 1]:
+                by_text[at].append((number, max(0, start - first), end - first))
+        self._ahead |= {text: by_text[at] for at, text in enumerate(texts) if at not in alone}
+
+    def _located(self, text: bytes, expressions: Sequence[_Expression], matches: list[_Match]) -> list[Found]:
+        found: list[Found] = []
         covered: dict[int, int] = {}
         for number, start, end in matches:
-            expression = self._exact[number]
+            expression = expressions[number]
             # A key within a value that goes anyway is not followed, or values without an end would be read many times.
-            if not expression.flags & hyperscan.HS_FLAG_SOM_LEFTMOST and end < covered.get(number, 0):
+            if not expression.starts and end < covered.get(number, 0):
                 continue
             place = expression.locate(text, start, end)
             if place is not None and text[place[0] : place[1]] not in self._masks:
                 covered[number] = place[1]
-                yield Found(*place, expression.rule)
+                found.append(Found(place[0], place[1], expression.rule))
+        return found
+
+
+def _matches(database: hyperscan.Database, text: bytes) -> list[_Match]:
+    """Raises: `OverBudget` if there are too many."""
+    matches: list[_Match] = []
+    try:
+        database.scan(text, match_event_handler=_note, context=matches)
+    except hyperscan.ScanTerminated:
+        raise OverBudget from None
+    return matches
 
 
 def _note_end(_number: int, _start: int, end: int, _flags: int, ends: Any) -> None:

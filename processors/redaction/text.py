@@ -7,6 +7,7 @@ import orjson
 from processors.redaction.actions import Actions, Counts
 from processors.redaction.budget import OverBudget
 from processors.redaction.disguises import PHOTO, Disguises
+from processors.redaction.documents import Documents
 from processors.redaction.messages import EXCEPTION_VALUES, exception_values
 from processors.redaction.octets import is_text
 from processors.redaction.patterns import Found, Patterns
@@ -32,7 +33,9 @@ class Text:
         always = [rule for rule in (PHOTO, EXCEPTION_VALUES) if rule.id not in {own.id for own in rules}]
         self._own = len(rules)
         self._rules = [*rules, *always]
-        self._disguises = Disguises(self._rules, patterns, max_bytes, document)
+        self._masks = [actions.mask(number) for number in range(len(rules))] + [rule.mask for rule in always]
+        self._documents = Documents(rules, actions, document)
+        self._disguises = Disguises(self._rules, patterns, max_bytes, document, self._documents)
         self._exception_values = next(n for n, rule in enumerate(self._rules) if rule.id == EXCEPTION_VALUES.id)
         self._sql = next((rule.id for rule in rules if rule.language == "sql"), "sql_literals")
 
@@ -54,6 +57,13 @@ class Text:
             text, literals = without_literals(text)
             counts += [(self._sql, "mask")] * literals
         found, disguised = self._patterns.look(text)
+        if disguised:
+            by_position = self._documents.redacted(text, depth, counts)
+            if by_position is None:
+                return None
+            if by_position != text:
+                text = by_position
+                found, disguised = self._patterns.look(text)
         if disguised or code == EXCEPTION:
             values = exception_values(text, whole=code == EXCEPTION)
             found = [*self._disguises.found(text, depth), *found]
@@ -65,7 +75,8 @@ class Text:
         number = self._disguises.in_bytes(content, depth)
         if number is not None:
             return self._treated(Found(0, len(content), number), content, counts)
-        return self._replace(content, self._patterns.found(content), counts)
+        by_position = self._documents.redacted(content, depth, counts)
+        return None if by_position is None else self._replace(by_position, self._patterns.found(by_position), counts)
 
     def escaped(self, content: bytes, code: int, depth: int, counts: Counts) -> bytes | None:
         """The same for the content of a JSON string with escapes.
@@ -91,15 +102,14 @@ class Text:
         return text if content == text[1:-1] else None if content is None else b'"' + content + b'"'
 
     def _replace(self, text: bytes, found: list[Found], counts: Counts) -> bytes | None:
-        if not found:
-            return text
-        found = [_whole_characters(text, one) for one in found]
-        found = [one for one in found if not self._stays(one, text)]
+        if found and not text.isascii():
+            found = [_whole_characters(text, one) for one in found]
+        found = [one for one in found if self._masks[one.rule] is not None or not self._stays(one, text)]
         if not found:
             return text
         pieces: list[bytes] = []
         at = 0
-        for one in _apart(found):
+        for one in _apart(found) if len(found) > 1 else found:
             new = self._treated(one, text, counts)
             if new is None:
                 return None
@@ -112,11 +122,11 @@ class Text:
 
     def _treated(self, one: Found, text: bytes, counts: Counts) -> bytes | None:
         """What takes the place of what was found, in plain if it was disguised: so equal values have equal tokens."""
-        if one.rule < self._own:
+        mask = self._masks[one.rule]
+        if mask is None:
             return self._actions.in_text(one.rule, one.plain or text[one.start : one.end], counts)
-        rule = self._rules[one.rule]
-        counts.append((rule.id, "mask"))
-        return rule.mask
+        counts.append((self._rules[one.rule].id, "mask"))
+        return mask
 
 
 def _apart(found: list[Found]) -> list[Found]:

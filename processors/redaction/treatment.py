@@ -17,10 +17,14 @@ def is_scannable(pattern: str) -> str:
     Raises: `ValueError` with Hyperscan's reason.
     """
     if re.search(r"\\[AzZGQ]", pattern):
-        raise ValueError("write ^ and $ for the start and the end of a text; \\A, \\z, \\Z, \\G and \\Q are not taken")
+        raise ValueError("write ^ and $ for the start and the end of a line; \\A, \\z, \\Z, \\G and \\Q are not taken")
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     try:
-        database.compile(expressions=[pattern.encode()], ids=[0], flags=[hyperscan.HS_FLAG_SOM_LEFTMOST])
+        database.compile(
+            expressions=[pattern.encode()],
+            ids=[0],
+            flags=[hyperscan.HS_FLAG_SOM_LEFTMOST | hyperscan.HS_FLAG_MULTILINE],
+        )
     except hyperscan.error as problem:
         raise ValueError(f"the pattern engine does not take this: {problem}") from None
     return pattern

