@@ -26,8 +26,9 @@ backends: $(VENV)/installed-for-tests  ## build the real Prometheus, Jaeger, Lok
 end-to-end: $(VENV)/installed-for-tests  ## against the real programs; those that are missing are skipped, saying how to get them
 	$(PYTEST) -m end_to_end
 
-oracle: $(VENV)/installed-for-tests  ## a million identifiers through the daemon, none may come out; some 25 minutes
-	$(BIN)/python -m tests.oracle --placements 1000000
+ORACLE ?= --placements 1000000 --seed 1
+oracle: $(VENV)/installed-for-tests  ## a million identifiers through the daemon, none may come out; some 30 minutes of CPU
+	$(BIN)/python -m tests.oracle $(ORACLE)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,8 +43,11 @@ $(VENV)/installed-for-tests: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-bench: $(VENV)/installed  ## what redaction costs; figures are CPU time, and only ratios within one run mean anything
+bench: $(VENV)/installed  ## what redaction, cardinality limits and remote-write cost; figures are CPU time, and only ratios within one run mean anything
 	$(BIN)/python -m bench.redaction
+	$(BIN)/python -m bench.egress
+	$(BIN)/python -m bench.cardinality
+	$(BIN)/python -m bench.remote_write
 
 docs: $(VENV)/installed  ## the pages that are made from the code
 	$(BIN)/telescrub components --markdown > docs/reference.md

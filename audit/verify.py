@@ -20,7 +20,7 @@ UNKEYED = (
 )
 UNANCHORED = (
     "No anchor was given. That the end is not cut off rests on ledger.head, which stands beside the ledger: old copies "
-    "of both would pass. Anchors from the daemon's log (`ledger anchor`), kept elsewhere, prove the end."
+    "of both would pass. Anchors from the daemon's log or a second destination (--anchor, --anchors) prove the end."
 )
 
 _FOUND = {

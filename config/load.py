@@ -12,7 +12,7 @@ from config.check import check
 from config.errors import ConfigError, Problem
 from config.model import Config, Service
 from config.nodes import List, Map, Node, Place, Scalar, merged, problem_at
-from config.redaction_path import redactors, unredacted
+from config.redaction_path import redactors, unchecked, unredacted
 from config.sentences import unknown, wrong_type
 from config.settings import Settings
 from config.wiring import check_wiring, unused
@@ -57,13 +57,15 @@ def _typed(root: Node, catalogue: Catalogue, problems: list[Problem]) -> Config 
     problems += wiring
     if service is not None and not wiring:
         problems += unredacted(service, service_node, defined, redactors(catalogue.processors))
+        problems += unchecked(service, defined)
         processors = {key: settings for key, (_, settings) in defined["processors"].items()}
         problems += misplaced(cases, service, processors)
     if service is None or problems:
         return None
     valid = {kind: {key: settings for key, (_, settings) in defined[kind].items() if settings} for kind in KINDS}
-    tests = tuple(case for _, case in cases)
-    return Config(**valid, service=service, tests=tests, warnings=tuple(sorted(unused(service_node, defined))))
+    tests, test_places = tuple(case for _, case in cases), tuple(node.place for node, _ in cases)
+    warnings = tuple(sorted(unused(service_node, defined)))
+    return Config(**valid, service=service, tests=tests, test_places=test_places, warnings=warnings)
 
 
 def _cases(section: Node | None, problems: list[Problem]) -> Iterator[tuple[Node, Case]]:

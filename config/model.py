@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from config.cases import Case
 from config.errors import Problem
+from config.nodes import Place
 from config.sentences import unknown
 from config.settings import Seconds, Secret, Settings
 from wire.signal import Signal
@@ -186,6 +187,15 @@ class AuditRotation(Settings):
     """A file that has reached this many MiB is followed by a new one."""
 
 
+class AnchorSettings(Settings):
+    """Anchors of the ledger at a second destination."""
+
+    exporter: str
+    """Id of an exporter of logs, such as `loki`; best one whose data other people look after."""
+    interval: Seconds = Field(default=300.0, gt=0)
+    """How often one is sent: what is older than this cannot be cut off or changed unseen. One is some 300 bytes."""
+
+
 class AuditSettings(Settings):
     """The audit ledger: what was redacted by which rule, in rows that cannot be changed unseen. See docs/audit.md."""
 
@@ -202,6 +212,9 @@ class AuditSettings(Settings):
     on_failure: Literal["refuse", "count"] = "refuse"
     """When the ledger cannot be written (disk full): `refuse` new data, because what is not on record must not happen,
     or go on and `count`: rows are written when the disk takes them again."""
+    anchors: AnchorSettings | None = None
+    """Where anchors are sent, beside the daemon's own log: by them it is found that the ledger was cut off or written
+    anew."""
 
 
 class Service(Settings):
@@ -240,4 +253,6 @@ class Config:
     extensions: Mapping[str, Settings]
     service: Service
     tests: tuple[Case, ...] = ()
+    test_places: tuple[Place, ...] = ()
+    """Where each of them is written."""
     warnings: tuple[Problem, ...] = ()

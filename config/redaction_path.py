@@ -11,7 +11,7 @@ from config.nodes import List, Map, Node, problem_at
 from config.settings import Settings
 from config.wiring import Defined
 
-__all__ = ["redactors", "unredacted"]
+__all__ = ["redactors", "unchecked", "unredacted"]
 
 
 def redactors(processors: Mapping[str, type[Settings]]) -> list[str]:
@@ -34,6 +34,27 @@ def unredacted(service: Service, node: Node, defined: Defined, remedies: Sequenc
                 yield _problem(node, name, index, remedies)
 
 
+def unchecked(service: Service, defined: Defined) -> Iterator[Problem]:
+    """A problem for each exporter whose `egress_check` would have no rules: none of its pipelines redacts."""
+    for exporter, (node, settings) in defined["exporters"].items():
+        used = any(_feeds(each, exporter) for each in service.pipelines.values())
+        if used and getattr(settings, "egress_check", False) and not _comes_inspectable(exporter, service, defined):
+            switch = node.entries["egress_check"] if isinstance(node, Map) else node
+            sentence = "no processor before this exporter has rules to check by; add redact_phi, or leave this out"
+            yield problem_at(switch, ("exporters", exporter, "egress_check"), sentence)
+
+
+def _comes_inspectable(output: str, service: Service, defined: Defined) -> bool:
+    """Whether some of what comes to an exporter or a connector crosses a processor whose rules it can be checked by."""
+    connectors = defined["connectors"]
+    return any(
+        any(_is(each, "inspects", defined) for each in pipeline.processors)
+        or any(_comes_inspectable(each, service, defined) for each in pipeline.receivers if each in connectors)
+        for pipeline in service.pipelines.values()
+        if _feeds(pipeline, output)
+    )
+
+
 def _problem(node: Node, name: str, index: int, remedies: Sequence[str]) -> Problem:
     sentence = (
         f"no processor redacts what goes to this exporter; add {' or '.join(remedies)} to the processors of {name}, "
@@ -48,7 +69,7 @@ def _problem(node: Node, name: str, index: int, remedies: Sequence[str]) -> Prob
 def _gives_unredacted(name: str, service: Service, defined: Defined) -> bool:
     """Whether something comes out of a pipeline's processors that none on its way has redacted."""
     pipeline = service.pipelines[name]
-    if any(_redacts(each, defined) for each in pipeline.processors):
+    if any(_is(each, "redacts", defined) for each in pipeline.processors):
         return False
     return any(_comes_unredacted(source, service, defined) for source in pipeline.receivers)
 
@@ -64,11 +85,11 @@ def _feeds(pipeline: PipelineSettings, connector: str) -> bool:
     return connector in pipeline.exporters
 
 
-def _redacts(processor: str, defined: Defined) -> bool:
+def _is(processor: str, what: str, defined: Defined) -> bool:
     """A processor whose own settings are wrong counts: there is a problem for those already."""
     node_and_settings = defined["processors"].get(processor)
-    return node_and_settings is None or getattr(node_and_settings[1] or _Unknown, "redacts", False)
+    return node_and_settings is None or getattr(node_and_settings[1] or _Unknown, what, False)
 
 
 class _Unknown:
-    redacts = True
+    redacts = inspects = True

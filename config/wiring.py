@@ -22,7 +22,9 @@ Defined = Mapping[Kind, Mapping[str, tuple[Node, Settings | None]]]
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """One id in a list of the service section; `signal` and `pipeline` are None for extensions."""
+    """One id in the service section; `signal` and `pipeline` are None for extensions, `pipeline` alone for the exporter
+    of the ledger's anchors.
+    """
 
     kind: Kind
     id: str
@@ -68,11 +70,22 @@ def _uses(service: Node) -> Iterator[_Use]:
     """Every reference, also in a service section that has other problems."""
     for path, node in _items(service, "extensions"):
         yield _Use("extensions", node.text, node, ("service", *path))
+    yield from _anchors(service)
     pipelines = service.entries.get("pipelines") if isinstance(service, Map) else None
     for name, pipeline in pipelines.entries.items() if isinstance(pipelines, Map) else ():
         for kind in _ROLES:
             for path, node in _items(pipeline, kind):
                 yield _Use(kind, node.text, node, ("service", "pipelines", name, *path), _signal(name), name)
+
+
+def _anchors(service: Node) -> Iterator[_Use]:
+    """The exporter of the ledger's anchors."""
+    node: Node | None = service
+    for key in ("audit", "anchors", "exporter"):
+        node = node.entries.get(key) if isinstance(node, Map) else None
+    if isinstance(node, Scalar) and node.value is not None and not node.broken:
+        path = ("service", "audit", "anchors", "exporter")
+        yield _Use("exporters", node.text, node, path, Signal.LOGS)
 
 
 def _items(node: Node, key: str) -> Iterator[tuple[Steps, Scalar]]:
@@ -91,7 +104,8 @@ def _signal(pipeline: str) -> Signal | None:
 
 
 def _kinds(use: _Use) -> tuple[Kind, ...]:
-    return (use.kind, "connectors") if use.kind in ("receivers", "exporters") else (use.kind,)
+    within_pipeline = use.pipeline is not None and use.kind in ("receivers", "exporters")
+    return (use.kind, "connectors") if within_pipeline else (use.kind,)
 
 
 def _definition(use: _Use, defined: Defined) -> tuple[Node, Settings | None] | None:
@@ -186,7 +200,7 @@ def _merged_in_two_ways(uses: list[_Use], defined: Defined) -> Iterator[Problem]
     ways = {use.pipeline: merge for use in uses if use.kind == "processors" and (merge := _merge(use, defined))}
     first: dict[tuple[str, Signal | None], object | None] = {}
     for use in uses:
-        if use.kind != "exporters" or use.id in defined["connectors"]:
+        if use.kind != "exporters" or use.pipeline is None or use.id in defined["connectors"]:
             continue
         way = ways.get(use.pipeline)
         if first.setdefault((use.id, use.signal), way) != way:

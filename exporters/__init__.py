@@ -6,6 +6,7 @@ from exporters.jaeger import JaegerSettings
 from exporters.loki import LokiSettings
 from exporters.otlp_grpc import OtlpGrpcExporterSettings
 from exporters.otlp_http import OtlpHttpExporterSettings
+from exporters.prometheus import PrometheusSettings
 from exporters.prometheus_remote_write import PrometheusRemoteWriteSettings
 from pipeline.component import ExporterSettings
 
@@ -18,6 +19,7 @@ EXPORTERS: dict[str, type[ExporterSettings]] = {
     "loki": LokiSettings,
     "otlp_grpc": OtlpGrpcExporterSettings,
     "otlp_http": OtlpHttpExporterSettings,
+    "prometheus": PrometheusSettings,
     "prometheus_remote_write": PrometheusRemoteWriteSettings,
 }
 

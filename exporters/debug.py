@@ -18,6 +18,10 @@ class DebugSettings(ExporterSettings):
     """Taken so that a Collector's file works, but all three show counts only: there `normal` and `detailed` print the
     data, and a log that was left on that way has leaked PHI."""
 
+    def content(self, request: Request) -> Batch:
+        """Nothing: its requests are counts."""
+        return Batch(request.signal, b"", request.items)
+
     def build(self, context: Context) -> "Debug":
         return Debug(context)
 

@@ -62,6 +62,9 @@ class FileSettings(ExporterSettings):
     sending_queue: FileQueue = FileQueue()
     """The queue before the files."""
 
+    def content(self, request: Request) -> Batch:
+        return Batch(request.signal, otlp_json.decode(request.signal, request.body), request.items)
+
     def build(self, context: Context) -> "File":
         return File(self)
 

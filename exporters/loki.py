@@ -14,6 +14,7 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, Request
 from pipeline.errors import Rejected
 from wire.loki import Limits, encode, label_name
+from wire.sent_loki import said
 
 __all__ = ["Loki", "LokiLimits", "LokiSettings"]
 
@@ -76,6 +77,9 @@ class LokiSettings(HttpExporterSettings):
     take 4 MB; a push that fails is sent again in full. 1 MiB is far from all three and already compresses well."""
     limits: LokiLimits = LokiLimits()
     """What Loki accepts."""
+
+    def content(self, request: Request) -> Batch:
+        return Batch(Signal.LOGS, said(request.body), request.items)
 
     def signals(self) -> frozenset[Signal]:
         return frozenset({Signal.LOGS})

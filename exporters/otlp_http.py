@@ -41,6 +41,11 @@ class OtlpHttpExporterSettings(HttpExporterSettings):
         own: str = getattr(self, f"{signal.value}_endpoint")
         return own or (f"{self.endpoint.rstrip('/')}/v1/{signal.value}" if self.endpoint else "")
 
+    def content(self, request: Request) -> Batch:
+        body = gzip.decompress(request.body) if self.compression == "gzip" else request.body
+        payload = otlp_json.decode(request.signal, body) if self.encoding == "json" else body
+        return Batch(request.signal, payload, request.items)
+
     def signals(self) -> frozenset[Signal]:
         return frozenset(signal for signal in Signal if self.url(signal))
 

@@ -1,5 +1,5 @@
-"""The command line, `telescrub run|validate|test|redact|audit|components|schema|demo`: the only module that sees every
-component.
+"""The command line, `telescrub run|validate|test|redact|audit|cardinality|components|schema|demo`: the only module that
+sees every component.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ import exporters
 import extensions
 import processors
 import receivers
+from audit.anchors import anchors_in
 from audit.chain import Anchor
 from audit.report import report
 from audit.summary import moment
@@ -37,8 +38,10 @@ from config.reference import reference, rows, summary
 from config.schema import schema as json_schema
 from demo.show import Demo
 from demo.show import run as run_demo
+from pipeline.egress import checked
 from pipeline.logs import logger, speak_for_libraries
 from pipeline.service import Service
+from processors.cardinality import screen
 from rehearsal import commands
 from rehearsal.sample import Form
 from wire.otlp import COMPILED
@@ -124,6 +127,8 @@ def validate(config: ConfigFiles = None) -> None:
         typer.secho(f"warning: {warning}", fg="yellow", err=True)
     for name, reason in loaded.service.without_redaction().items():
         typer.secho(f"pipeline {name} does not redact: {reason}", fg="yellow", err=True)
+    for name in checked(loaded):
+        typer.echo(f"exporter {name} looks at every request once more before it is sent (egress_check)")
     names = ", ".join(loaded.service.pipelines)
     typer.echo(f"the configuration is valid; pipelines: {names}")
 
@@ -182,13 +187,21 @@ LedgerPaths = Annotated[
 Anchors = Annotated[
     list[str] | None, typer.Option("--anchor", help="sequence:mac of a row, as kept elsewhere; repeatable.")
 ]
+AnchorFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--anchors", help="A file of anchors, as Loki or another destination gave them back; repeatable."),
+]
 
 
 @audit_app.command("verify")
-def audit_verify(paths: LedgerPaths = None, config: ConfigFiles = None, anchor: Anchors = None) -> None:
+def audit_verify(
+    paths: LedgerPaths = None, config: ConfigFiles = None, anchor: Anchors = None, anchors: AnchorFiles = None
+) -> None:
     """Find every row that was changed, removed, reordered, added or cut off: exit 0 if there is none, otherwise 1."""
     with _told():
-        verdict = verify(*_ledger(paths, config), [Anchor.parse(each) for each in anchor or ()])
+        known = [Anchor.parse(each) for each in anchor or ()]
+        known += [each for file in anchors or () for each in anchors_in(file.read_text(encoding="utf-8"))]
+        verdict = verify(*_ledger(paths, config), known)
     for problem in verdict.problems:
         typer.secho(str(problem), fg="red", err=True)
     for gap in verdict.gaps:
@@ -207,13 +220,16 @@ def audit_report(
     end: Annotated[str | None, typer.Option("--to", help="ISO time, not included.")] = None,
     output: Annotated[Literal["html", "csv", "json"], typer.Option("--format", help="html can be printed.")] = "html",
     anchor: Anchors = None,
+    smallest: Annotated[
+        int, typer.Option("--smallest-count", min=1, help="Give counts below this one as this one; 11 is customary.")
+    ] = 1,
 ) -> None:
     """What was redacted, by which rule, where and when, as a page to print, a table, or JSON on standard output."""
     with _told():
         ledger, key = _ledger(paths, config)
         begin, until = (None if each is None else moment(each) for each in (start, end))
         anchors = [Anchor.parse(each) for each in anchor or ()]
-        sys.stdout.write(report(ledger, begin, until, output, key, anchors))
+        sys.stdout.write(report(ledger, begin, until, output, key, anchors, smallest))
 
 
 def _ledger(paths: list[Path] | None, config: list[Path] | None) -> tuple[list[Path], bytes | None]:
@@ -224,6 +240,29 @@ def _ledger(paths: list[Path] | None, config: list[Path] | None) -> tuple[list[P
         raise ValueError("the configuration has no service::audit; name the ledger's folder")
     where = paths or ([settings.path] if settings is not None else [])
     return where, None if key is None else key.get_secret_value().encode()
+
+
+@app.command()
+def cardinality(
+    config: ConfigFiles = None,
+    url: Annotated[
+        str | None, typer.Option(help="The daemon's own metrics, http://127.0.0.1:8888; otherwise as configured.")
+    ] = None,
+    output: Annotated[
+        Literal["text", "json"], typer.Option("--format", help="json: everything, for scripts.")
+    ] = "text",
+    top: Annotated[int, typer.Option(help="Metrics to show, those with the most series first.", min=1)] = 20,
+) -> None:
+    """Show which metrics of the running daemon have most series, by which labels, and what was decided about them.
+
+    Names of metrics and labels are shown, never a value. The daemon tells only those on its own machine.
+    """
+    with _told():
+        told = screen.fetch(url or screen.url_of(_load(config).service.telemetry.metrics.listen))
+    if output == "json":
+        sys.stdout.buffer.write(orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    else:
+        screen.show(told, top, Console())
 
 
 @app.command()

@@ -17,12 +17,14 @@ class Batch:
 
     `payload` is clean OTLP: `wire.otlp.sanitize` has seen it, so it parses, its strings are UTF-8 and it holds no
     unknown field.
-    `items` counts spans, data points or log records.
+    `items` counts spans, data points or log records. `tenant` is whose they are, as the client said; empty if nobody
+    asks. It is data: it never appears in a log line, a metric or the ledger.
     """
 
     signal: Signal
     payload: bytes
     items: int
+    tenant: str = ""
 
     @classmethod
     def received(cls, signal: Signal, payload: bytes) -> "Batch":
@@ -52,13 +54,13 @@ class Batch:
 
     @staticmethod
     def join(batches: "Sequence[Batch]") -> "Batch":
-        """One batch of the items of many of the same signal, in order: protobuf joins repeated fields by
+        """One batch of the items of many of the same signal and tenant, in order: protobuf joins repeated fields by
         concatenation.
         """
         if len(batches) == 1:
             return batches[0]
         payload = b"".join(batch.payload for batch in batches)
-        return Batch(batches[0].signal, payload, sum(batch.items for batch in batches))
+        return replace(batches[0], payload=payload, items=sum(batch.items for batch in batches))
 
     def __repr__(self) -> str:
         return f"Batch({self.signal.value}, {self.items} {self.signal.items}, {len(self.payload)} bytes)"

@@ -9,13 +9,15 @@ Start reading here. A running pipeline:
 
 A component is a settings model (`build` makes the component) and a class. Receivers, exporters and extensions are
 async context managers: entered before data flows, left when it has stopped. Processors and connectors are plain
-objects without tasks.
+objects without tasks; one that holds something back (`Holding`) is asked for it by the machine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from structlog.typing import FilteringBoundLogger
 
@@ -32,17 +34,21 @@ __all__ = [
     "Consumer",
     "Context",
     "Encoded",
+    "Ending",
     "Exporter",
     "ExporterSettings",
     "Extension",
     "ExtensionSettings",
     "Health",
+    "Holding",
+    "Inspector",
     "Ledger",
     "NoLedger",
     "Processor",
     "ProcessorSettings",
     "Receiver",
     "ReceiverSettings",
+    "Record",
     "Redacted",
     "Request",
 ]
@@ -134,6 +140,65 @@ class Processor(Protocol):
         ...
 
 
+Record = list[Any]
+"""One thing that a processor remembers, as JSON: a word that says what it is, and the rest."""
+
+
+class Ending(StrEnum):
+    """How the daemon ended that left records behind."""
+
+    CLEAN = "clean"
+    """It stopped in order; every record is there."""
+    KILLED = "killed"
+    """The process died; every record is there that was written before its batch was passed on."""
+    CRASHED = "crashed"
+    """The machine died, or a file is damaged: the last records may be missing."""
+
+
+@runtime_checkable
+class Holding(Processor, Protocol):
+    """A processor that holds something back for a while, or remembers something over a restart.
+
+    The machine calls it as it calls `process`: one call at a time, maybe in a thread. `storage` is the folder for what
+    it remembers; None: nothing is written, and only `tick` is called.
+    """
+
+    storage: Path | None
+
+    def tick(self, *, stopping: bool = False) -> Sequence[Batch]:
+        """What is due now, to be passed on; asked each second. When `stopping`, which is said once: all that is held.
+
+        A cumulative source repeats what is held; nothing else that was acknowledged may wait here.
+        """
+        ...
+
+    def restore(self, records: Iterable[Record], ending: Ending) -> None:
+        """Take up what was recorded before; called once, before any batch comes."""
+        ...
+
+    def changes(self) -> list[Record]:
+        """Records of what became different since the last call; the later record of a thing replaces the earlier.
+
+        They are written before what `tick` gave is passed on, so that a killed daemon's outputs never go backwards.
+        """
+        ...
+
+    def everything(self) -> Iterator[Record]:
+        """Records of all that is remembered, as it is at this moment, to be gone through later, in a thread."""
+        ...
+
+
+class Inspector(Protocol):
+    """Looks at what is about to leave, by the rules of a processor that redacts."""
+
+    def findings(self, batch: Batch) -> Mapping[str, int]:
+        """How much there is in a batch that the processor would not have left there, by rule; from any thread.
+
+        Raises: any exception for what it cannot look at; that must not leave either.
+        """
+        ...
+
+
 class Connector(Protocol):
     """Ends one pipeline and begins others, as an exporter of the one and a receiver of the others."""
 
@@ -151,12 +216,13 @@ class Request:
     """One request to a destination, encoded and ready to be sent as often as it takes.
 
     `items` is what it carries, in the unit of the destination's own limits (spans, samples, log lines), for counting
-    only.
+    only. Requests of different lanes may be under way at once.
     """
 
     signal: Signal
     body: bytes
     items: int
+    lane: int = 0
 
     def __repr__(self) -> str:
         return f"Request({self.signal.value}, {self.items} items, {len(self.body)} bytes)"
@@ -164,7 +230,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A batch as requests, in the order in which they must be sent, and how many items are in none of them, by reason.
+    """A batch as requests, in the order in which those of a lane must be sent, and how many items are in none of them,
+    by reason.
 
     Reasons are words of the code, never data.
     """
@@ -213,17 +280,22 @@ class ReceiverSettings(Settings):
 class ProcessorSettings(Settings):
     """Settings of a processor. `signals` are those it can stand in a pipeline for.
 
-    `redacts`: it takes PHI out, so that a pipeline with it may lead to an exporter.
+    `redacts`: it takes PHI out, so that a pipeline with it may lead to an exporter. `inspects`: by its rules requests
+    can be looked at once more.
     """
 
     redacts: ClassVar[bool] = False
+    inspects: ClassVar[bool] = False
 
     def effective_rules(self) -> Sequence[Settings]:
-        """The rules of a processor that redacts, for the ledger: each with `id`, `version`, `title`, `legal`, `action`.
-
-        Raises: `ValueError` for files that cannot be read.
+        """The rules of a processor that redacts, for the ledger: each with `id`, `version`, `title`, `legal`, `action`;
+        the same whenever it is asked.
         """
         return ()
+
+    def inspector(self) -> Inspector:
+        """What looks at requests once more before they are sent, for `egress_check`; only where `inspects`."""
+        raise NotImplementedError
 
     def signals(self) -> frozenset[Signal]:
         return frozenset(Signal)
@@ -239,12 +311,33 @@ class ProcessorSettings(Settings):
 
 
 class ExporterSettings(Settings):
-    """Settings that every exporter has beside its own."""
+    """Settings that every exporter has beside its own.
+
+    `encodes_once`: its exporter remembers what it has encoded, so that a batch is never encoded again in parts.
+    """
+
+    encodes_once: ClassVar[bool] = False
+
+    egress_check: bool = False
+    """Look at every request once more, as it is sent, by the rules of the processors that redact before this exporter;
+    what they would have taken out is not sent, but dropped and counted. Off: it costs as much as redaction itself."""
 
     sending_queue: QueueSettings = QueueSettings()
     """The queue before the destination: how much may wait, how many requests run at once."""
     retry_on_failure: RetrySettings = RetrySettings()
     """When and how long a request that failed for now is sent again."""
+
+    def content(self, request: Request) -> Batch:
+        """All that a request says in names and texts, as OTLP, for `egress_check`: what is a name and its value there
+        is a key and its value here. By default the body is OTLP as it is.
+
+        Raises: any exception for a body that cannot be read.
+        """
+        return Batch(request.signal, request.body, request.items)
+
+    def before_queue(self, signal: Signal) -> ProcessorSettings | None:
+        """A processor that all batches of a signal pass before this exporter's queue, whatever the pipelines say."""
+        return None
 
     def signals(self) -> frozenset[Signal]:
         return frozenset(Signal)

@@ -1,6 +1,8 @@
 """From a configuration to components that are joined but not yet running.
 
 receivers["otlp"] ──► Router(traces) ──► Pipeline(stages) ──► Destination(queue) ◄── Sender ──► exporters["jaeger"]
+                                             ▲
+                                  Ticker ────┘  what stages have held back
 """
 
 import asyncio
@@ -22,9 +24,11 @@ from pipeline.component import (
     Receiver,
     ReceiverSettings,
 )
+from pipeline.egress import egress_check
 from pipeline.queue import MemoryQueue, Merge
 from pipeline.router import Destination, Edge, Pipeline, Router, Stage
 from pipeline.sender import Sender
+from pipeline.ticker import Ticker
 
 __all__ = ["Graph", "build"]
 
@@ -35,7 +39,10 @@ class Graph:
 
     extensions: Mapping[str, Extension]
     senders: Mapping[str, Sender]
+    tickers: Mapping[str, Ticker]
     receivers: Mapping[str, Receiver]
+    anchors: Destination | None = None
+    """Where anchors of the audit ledger are put."""
 
 
 def build(config: Config, context: Callable[[str], Context]) -> Graph:
@@ -44,6 +51,13 @@ def build(config: Config, context: Callable[[str], Context]) -> Graph:
     Raises: what a component's `build` raises for files it cannot read and the like.
     """
     return _Builder(config, context).build()
+
+
+class _Straight:
+    """A connector that changes nothing."""
+
+    def route(self, batch: Batch) -> Batch:
+        return batch
 
 
 class _Builder:
@@ -62,7 +76,10 @@ class _Builder:
         }
         processing = asyncio.Lock()
         receivers = {each: self._receiver(each, processing) for each in self._used_receivers()}
-        return Graph(extensions, self._senders, receivers)
+        ticker = Ticker(list(self._pipelines.values()), processing, self._context("ticker").deadline)
+        audit = self._service.audit
+        anchors = self._destination(audit.anchors.exporter) if audit and audit.anchors else None
+        return Graph(extensions, self._senders, {"ticker": ticker}, receivers, anchors)
 
     def _used_receivers(self) -> list[str]:
         used = (each for pipeline in self._service.pipelines.values() for each in pipeline.receivers)
@@ -98,12 +115,24 @@ class _Builder:
 
     def _output(self, name: str, output: str) -> Destination | Edge:
         if output in self._config.exporters:
-            return self._destination(output)
+            return self._before_queue(output, signal_of(name))
         if output not in self._connectors:
             settings = cast(ConnectorSettings, self._config.connectors[output])
             self._connectors[output] = settings.build(self._context(output))
         fed = self._fed_by(output, signal_of(name))
         return Edge(self._connectors[output], [self._pipeline(each) for each in fed])
+
+    def _before_queue(self, exporter_id: str, signal: Signal) -> Destination | Edge:
+        """The destination, or a way to it through the exporter's own processor, which all its pipelines share."""
+        destination = self._destination(exporter_id)
+        settings = cast(ExporterSettings, self._config.exporters[exporter_id]).before_queue(signal)
+        if settings is None:
+            return destination
+        name = f"{signal.value} before {exporter_id}"
+        if name not in self._pipelines:
+            context = replace(self._context(exporter_id), pipeline=name)
+            self._pipelines[name] = Pipeline([Stage(context, settings.build(context))], [destination])
+        return Edge(_Straight(), [self._pipelines[name]])
 
     def _destination(self, exporter_id: str) -> Destination:
         if exporter_id not in self._destinations:
@@ -114,7 +143,8 @@ class _Builder:
             context.telemetry.queue(exporter_id, lambda: queue.size, settings.sending_queue.queue_size)
             self._destinations[exporter_id] = Destination(context, queue)
             exporter = settings.build(context)
-            self._senders[exporter_id] = Sender(context, exporter, settings, queue, _merge_of(merges))
+            check = egress_check(self._config, exporter_id)
+            self._senders[exporter_id] = Sender(context, exporter, settings, queue, _merge_of(merges), check=check)
         return self._destinations[exporter_id]
 
     def _merges(self, exporter_id: str) -> dict[Signal, Merge]:

@@ -11,19 +11,20 @@ import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 from prometheus_client import Counter
 from structlog.typing import FilteringBoundLogger
 
 from audit import rows
+from audit.chain import Anchor
 from audit.interval import Interval
 from audit.rows import Row, Source
 from audit.rules import on_record, rules_digest
 from audit.writer import Writer
 from config.model import AuditSettings, Config
-from config.settings import Settings
 from pipeline.component import ProcessorSettings, Redacted
+from pipeline.egress import checked, inspecting
 from pipeline.errors import Refused
 from pipeline.telemetry import Telemetry
 from wire.signal import Signal
@@ -79,6 +80,15 @@ class AuditLedger:
         refuses = self._failure is not None and self._settings.on_failure == "refuse"
         return {"audit": f"the audit ledger cannot be written: {self._failure}"} if refuses else {}
 
+    @property
+    def end(self) -> Anchor:
+        """The last row that is on disk."""
+        return self._writer.end
+
+    def rules_digests(self) -> dict[str, str]:
+        """Of the rules in force, by component."""
+        return {component: in_force.digest for component, in_force in self._in_force.items()}
+
     def redacted(
         self, pipeline: str, component: str, signal: Signal, payload: bytes, counts: Mapping[Redacted, int]
     ) -> None:
@@ -111,15 +121,24 @@ class AuditLedger:
         pipelines = self._config.service.pipelines
         used = dict.fromkeys(each for pipeline in pipelines.values() for each in pipeline.processors)
         for each in used:
-            settings = self._config.processors[each]
-            if isinstance(settings, ProcessorSettings) and settings.redacts:
-                effective: list[Settings] = list(settings.effective_rules())
+            if self._processor(each).redacts:
+                effective = list(self._processor(each).effective_rules())
                 on_file = [on_record(rule) for rule in effective]
                 self._in_force[each] = _InForce(rules_digest(effective), {rule.id: rule.version for rule in on_file})
                 among = [name for name, pipeline in pipelines.items() if each in pipeline.processors]
                 yield rows.config(each, among, self._in_force[each].digest, on_file)
+        self._in_force = {each: self._checking(each) for each in checked(self._config)} | self._in_force
         for name, reason in self._config.service.without_redaction().items():
             yield rows.waiver(name, reason)
+
+    def _checking(self, exporter_id: str) -> _InForce:
+        """The rules by which an exporter looks at what it sends: those of all `inspecting` processors before it."""
+        before = dict.fromkeys(each for ids in inspecting(self._config, exporter_id).values() for each in ids)
+        effective = [rule for each in before for rule in self._processor(each).effective_rules()]
+        return _InForce(rules_digest(effective), {rule.id: rule.version for rule in map(on_record, effective)})
+
+    def _processor(self, processor_id: str) -> ProcessorSettings:
+        return cast(ProcessorSettings, self._config.processors[processor_id])
 
     def _run(self) -> None:
         while not self._stopping.wait(self._settings.interval):

@@ -50,6 +50,11 @@ _MERGED_BYTES = 8 * 2**20
 """Merging stops here: a request much larger is slower for everybody and over most destinations' limits."""
 
 
+def _fits(batch: Batch, first: Batch, size: int) -> bool:
+    """Whether a batch may be merged with others of `size` bytes; those of another tenant never."""
+    return batch.tenant == first.tenant and size + len(batch.payload) <= _MERGED_BYTES
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """Batches taken out to be sent; given back to the queue with `done` or `put_back`."""
@@ -114,7 +119,8 @@ class _Load:
 class MemoryQueue:
     """A queue in memory; `name` is the exporter's id, for messages.
 
-    Batches of one signal leave in the order they came, signals independently of each other.
+    Batches of one signal leave in the order they came, signals independently of each other; what is merged is of one
+    tenant.
     """
 
     def __init__(
@@ -203,7 +209,7 @@ class MemoryQueue:
         lane, merge = self._lanes[signal], self._merge(signal)
         taken = [lane.popleft()[1]]
         items, size = taken[0].items, len(taken[0].payload)
-        while lane and items < merge.size and size + len(lane[0][1].payload) <= _MERGED_BYTES:
+        while lane and items < merge.size and _fits(lane[0][1], taken[0], size):
             taken.append(lane.popleft()[1])
             items += taken[-1].items
             size += len(taken[-1].payload)

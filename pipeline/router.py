@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.batch import Batch
 from pipeline.component import Connector, Context, Processor
@@ -11,7 +11,7 @@ from pipeline.errors import Refused, Rejected, TooLarge
 from pipeline.logs import where
 from pipeline.queue import Queue
 
-__all__ = ["Destination", "Edge", "Pipeline", "Router", "Stage"]
+__all__ = ["Destination", "Edge", "Pipeline", "Router", "Stage", "hold_room"]
 
 _LARGE_BYTES = 256 * 1024
 """A payload above this is processed in a thread, so that the loop goes on answering meanwhile."""
@@ -57,9 +57,9 @@ class Pipeline:
             else:
                 yield output
 
-    def run(self, batch: Batch) -> Iterator[tuple[Destination, Batch]]:
-        """What is to be put where."""
-        for stage in self.stages:
+    def run(self, batch: Batch, first: int = 0) -> Iterator[tuple[Destination, Batch]]:
+        """What is to be put where, when a batch goes through the stages from `first` on."""
+        for stage in self.stages[first:]:
             result = _process(stage, batch)
             if result is None:
                 return
@@ -69,7 +69,7 @@ class Pipeline:
                 yield output, batch
             elif (routed := output.connector.route(batch)) is not None:
                 for pipeline in output.pipelines:
-                    yield from pipeline.run(routed)
+                    yield from pipeline.run(replace(routed, tenant=batch.tenant))
 
 
 def _process(stage: Stage, batch: Batch) -> Batch | None:
@@ -84,7 +84,8 @@ def _process(stage: Stage, batch: Batch) -> Batch | None:
         context.log.error("the processor failed; the batch is dropped", items=batch.items, cause=where(error))
         raise Rejected(f"processor {context.id} failed on this data, which was dropped") from None
     context.telemetry.processed(context.id, batch.signal, batch.items, 0 if result is None else result.items)
-    return result
+    # A processor that decodes makes a new batch; whose it is cannot change.
+    return result if result is None or result.tenant == batch.tenant else replace(result, tenant=batch.tenant)
 
 
 class Router:
@@ -108,7 +109,7 @@ class Router:
             return
         with ExitStack() as rooms:
             for destination in self._destinations:
-                _hold_room(rooms, destination, batch)
+                hold_room(rooms, destination, batch)
             for destination, result in await self._run(batch):
                 await destination.queue.put(result)
 
@@ -122,7 +123,8 @@ class Router:
         return [put for pipeline in self._pipelines for put in pipeline.run(batch)]
 
 
-def _hold_room(rooms: ExitStack, destination: Destination, batch: Batch) -> None:
+def hold_room(rooms: ExitStack, destination: Destination, batch: Batch) -> None:
+    """Hold room for a batch in a queue, until `rooms` is left. Raises: `Refused` or `TooLarge`, counted."""
     try:
         rooms.enter_context(destination.queue.room(batch))
     except (Refused, TooLarge):

@@ -1,9 +1,11 @@
 """The page with the daemon's own metrics: `/metrics` for Prometheus, `/metrics/summary` as JSON for people and
-scripts.
+scripts; and `/reports/<sort>`, what components tell beyond numbers, for this machine alone.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import Any
 
 import orjson
@@ -28,12 +30,29 @@ async def serve_self_metrics(telemetry: Telemetry, host: str, port: int, deadlin
         body = orjson.dumps(summary(telemetry), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         return web.Response(body=body, content_type="application/json")
 
+    async def reports(request: web.Request) -> web.Response:
+        if not _is_local(request.remote):
+            return web.Response(status=403, text="reports are for callers on the same machine\n")
+        offered = telemetry.reports.get(request.match_info["sort"], {})
+        told = [
+            {"component": component, "pipeline": pipeline, "report": await asyncio.to_thread(read)}
+            for (component, pipeline), read in offered.items()
+        ]
+        body = orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return web.Response(body=body, content_type="application/json")
+
     app = web.Application()
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/metrics/summary", metrics_summary)
+    app.router.add_get("/reports/{sort}", reports)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     async with listen(app, ListeningSettings(endpoint=address), deadline) as listening:
         yield listening.port
+
+
+def _is_local(address: str | None) -> bool:
+    """Reports hold names that the data has: no scraper needs them, and the page may be open to a network."""
+    return address is not None and ip_address(address.partition("%")[0]).is_loopback
 
 
 def summary(telemetry: Telemetry) -> dict[str, Any]:

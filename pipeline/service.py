@@ -10,6 +10,7 @@ from typing import Self
 from structlog.typing import FilteringBoundLogger
 
 from config.model import Config
+from pipeline.anchors import Anchors
 from pipeline.component import Context, NoLedger
 from pipeline.deadline import Deadline
 from pipeline.graph import Graph, build
@@ -35,7 +36,7 @@ class Service:
         self._ledger = None if audit is None else AuditLedger(audit, config, self._telemetry, log)
         self._stack = AsyncExitStack()
         self._problems: dict[str, str] = {"service": "it is starting"}
-        self.graph = Graph({}, {}, {})
+        self.graph = Graph({}, {}, {}, {})
         self.self_metrics_port = 0
 
     def problems(self) -> Mapping[str, str]:
@@ -56,13 +57,21 @@ class Service:
             if (place := self._config.service.telemetry.metrics.listen) is not None:
                 page = serve_self_metrics(self._telemetry, *place, self._deadline)
                 self.self_metrics_port = await stack.enter_async_context(page)
-            for group in (self.graph.extensions, self.graph.senders, self.graph.receivers):
+            anchors = self._anchors()
+            for group in (self.graph.extensions, self.graph.senders, anchors, self.graph.tickers, self.graph.receivers):
                 for component in group.values():
                     await stack.enter_async_context(component)
             self._stack = stack.pop_all()
         self._problems = {}
         self._log.info("ready", receivers=list(self.graph.receivers), exporters=list(self.graph.senders))
         return self
+
+    def _anchors(self) -> dict[str, Anchors]:
+        """What sends anchors of the ledger, if there is anything to send and somewhere to send it to."""
+        audit = self._config.service.audit
+        if self._ledger is None or audit is None or audit.anchors is None or self.graph.anchors is None:
+            return {}
+        return {"anchors": Anchors(self._ledger, self.graph.anchors, audit.anchors.interval)}
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

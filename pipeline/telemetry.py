@@ -56,6 +56,8 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.reports: dict[str, dict[tuple[str, str], Callable[[], object]]] = {}
+        """What components tell about themselves beyond numbers: by sort, then by component and pipeline."""
         self._gauges = _Gauges(self.registry)
         self._receiver = self._per_signal("receiver", ("accepted", "refused", "failed"), ("receiver", "transport"))
         self._exporter = self._per_signal("exporter", ("sent", "send_failed", "enqueue_failed"), ("exporter",))
@@ -163,3 +165,13 @@ class Telemetry:
         """Show an exporter's queue, in the unit of its sizer."""
         self._gauges.set("otelcol_exporter_queue_size", "How much waits in the queue.", exporter, size)
         self._gauges.set("otelcol_exporter_queue_capacity", "How much may wait at most.", exporter, lambda: capacity)
+
+    def series_cache(self, exporter: str, hit_ratio: Callable[[], float], size: Callable[[], float]) -> None:
+        """Show how well an exporter knows the series it is given."""
+        name = "telescrub_series_cache"
+        self._gauges.set(f"{name}_hit_ratio", "The part of all points whose series was known.", exporter, hit_ratio)
+        self._gauges.set(f"{name}_size", "Series (histograms as one) that are remembered.", exporter, size)
+
+    def report(self, sort: str, component: str, pipeline: str, read: Callable[[], object]) -> None:
+        """Offer a report, of plain values, to whoever asks on this machine; `read` is called in a thread."""
+        self.reports.setdefault(sort, {})[component, pipeline] = read

@@ -18,6 +18,7 @@ from pipeline.listening import Address, listen
 from receivers.http_server import HttpServerSettings, read_body
 from receivers.intake import Intake
 from receivers.status import Answer, answer_to
+from receivers.tenant import TenantSettings
 from wire.json_logs import to_otlp
 
 __all__ = ["JsonLogs", "JsonLogsSettings"]
@@ -25,7 +26,7 @@ __all__ = ["JsonLogs", "JsonLogsSettings"]
 _PATHS = ("/", "/v1/json")
 
 
-class JsonLogsSettings(HttpServerSettings, ReceiverSettings):
+class JsonLogsSettings(TenantSettings, HttpServerSettings, ReceiverSettings):
     """Settings of the `json_logs` receiver."""
 
     endpoint: Address = "localhost:4319"
@@ -73,6 +74,7 @@ class JsonLogs:
     async def _take(self, request: web.Request) -> dict[str, int]:
         """How many records were accepted, and how many of them are text that did not parse."""
         body = await self._intake.reading(Signal.LOGS, read_body(request, self._settings.max_request_body_size))
+        tenants = request.headers.getall(self._settings.tenant_header, [])
         received = self._clock()
         unparsed = 0
 
@@ -80,7 +82,7 @@ class JsonLogs:
             nonlocal unparsed
             logs = to_otlp(body, received)
             unparsed = logs.parse_failures
-            return Batch.received(Signal.LOGS, logs.payload)
+            return self._settings.of_tenant(Batch.received(Signal.LOGS, logs.payload), tenants)
 
         accepted = await self._intake.take(Signal.LOGS, len(body), read)
         self._intake.context.telemetry.unparsed(self._intake.context.id, unparsed)

@@ -13,11 +13,12 @@ from pipeline.batch import Batch, Signal
 from pipeline.listening import Address, ListeningSettings, parse_address, remove_stale_socket, restrict_socket
 from receivers.intake import Intake
 from receivers.status import answer_to
+from receivers.tenant import TenantSettings
 
 __all__ = ["OtlpGrpcServer", "OtlpGrpcSettings"]
 
 
-class OtlpGrpcSettings(ListeningSettings):
+class OtlpGrpcSettings(TenantSettings, ListeningSettings):
     """Settings of `protocols: grpc:`."""
 
     endpoint: Address = "localhost:4317"
@@ -81,7 +82,12 @@ class OtlpGrpcServer:
     def _handler(self, signal: Signal) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def export(payload: bytes, context: Any) -> bytes:
             try:
-                await self._intake.take(signal, len(payload), lambda: Batch.received(signal, payload))
+                tenants = self._tenants(context)
+                await self._intake.take(
+                    signal,
+                    len(payload),
+                    lambda: self._settings.of_tenant(Batch.received(signal, payload), tenants),
+                )
             except Exception as error:
                 answer = answer_to(error)
                 await context.abort(answer.code, answer.message, answer.trailers())
@@ -89,6 +95,11 @@ class OtlpGrpcServer:
             return b""
 
         return export
+
+    def _tenants(self, context: Any) -> list[str]:
+        """What the client says about its tenant."""
+        name = self._settings.tenant_header.lower()
+        return [value for key, value in context.invocation_metadata() if key == name] if name else []
 
 
 def _target(settings: OtlpGrpcSettings) -> str:

@@ -18,6 +18,7 @@ from pipeline.listening import Address, listen
 from receivers.http_server import HttpServerSettings, read_body
 from receivers.intake import Intake
 from receivers.status import Answer, answer_to
+from receivers.tenant import TenantSettings
 from wire import otlp_json
 
 __all__ = ["CorsSettings", "OtlpHttpServer", "OtlpHttpSettings"]
@@ -36,7 +37,7 @@ class CorsSettings(Settings):
     """Seconds a browser may remember the answer to its preflight request."""
 
 
-class OtlpHttpSettings(HttpServerSettings):
+class OtlpHttpSettings(TenantSettings, HttpServerSettings):
     """Settings of `protocols: http:`."""
 
     endpoint: Address = "localhost:4318"
@@ -97,7 +98,8 @@ class OtlpHttpServer:
     async def _take(self, signal: Signal, request: web.Request) -> None:
         body = await self._intake.reading(signal, read_body(request, self._settings.max_request_body_size))
         read = _from_json if request.content_type == _JSON else Batch.received
-        await self._intake.take(signal, len(body), lambda: read(signal, body))
+        tenants = request.headers.getall(self._settings.tenant_header, [])
+        await self._intake.take(signal, len(body), lambda: self._settings.of_tenant(read(signal, body), tenants))
 
 
 def _from_json(signal: Signal, body: bytes) -> Batch:

@@ -32,6 +32,9 @@ class PseudonymKey(Settings):
     """The number of the key, part of every token made with it; goes up with every new key."""
     key: Secret
     """The key itself, 32 bytes or more, best as `${env:NAME}` or `${file:PATH}`."""
+    tenant: str = ""
+    """The tenant whose data it is for, as the receiver's `tenant_header` names it; without one, for the data of all
+    tenants that have no key of their own, and of none."""
 
     @field_validator("key")
     @classmethod
@@ -41,29 +44,60 @@ class PseudonymKey(Settings):
         return key
 
 
-class Pseudonyms:
-    """Makes tokens with the newest of some keys, and knows those made with the others."""
+class _Ring:
+    """The keys of one tenant: the newest makes tokens, those made with the others are known."""
 
-    def __init__(self, keys: Sequence[PseudonymKey], rules: Sequence[Rule]) -> None:
+    def __init__(self, keys: Sequence[PseudonymKey], classes: str) -> None:
         newest = max(keys, key=lambda key: key.epoch)
         self.epoch = newest.epoch
-        self._key = newest.key.get_secret_value().encode()
+        self.key = newest.key.get_secret_value().encode()
+        self.tokens = re.compile(_expression(keys, classes))
+
+
+def _expression(keys: Sequence[PseudonymKey], classes: str) -> str:
+    epochs = "|".join(sorted({str(key.epoch) for key in keys}))
+    return rf"(?:{classes})_v(?:{epochs})_[a-z2-7]{{26}}"
+
+
+class Pseudonyms:
+    """Makes tokens with the newest key of a tenant, and knows those made with its others.
+
+    For one tenant at a time, at first for data of none, or of the first tenant that has a key; `choose` says for whom.
+    """
+
+    def __init__(self, keys: Sequence[PseudonymKey], rules: Sequence[Rule]) -> None:
         classes = "|".join(sorted({rule.identifier_class for rule in rules if rule.action == "pseudonymize"}))
-        epochs = "|".join(str(key.epoch) for key in keys)
-        self._tokens = re.compile(rf"(?:{classes})_v(?:{epochs})_[a-z2-7]{{26}}")
+        self.is_needed = bool(classes)
+        self.expression = _expression(keys, classes)
+        """What every token matches, whoever's it is."""
+        tenants = sorted({key.tenant for key in keys})
+        self._rings = {each: _Ring([key for key in keys if key.tenant == each], classes) for each in tenants}
+        self._ring = self._rings[tenants[0]]
         self._remembered = lru_cache(_MOST_TOKENS)(self._made)
+
+    @property
+    def epoch(self) -> int:
+        """That of the key that makes tokens now."""
+        return self._ring.epoch
+
+    def choose(self, tenant: str) -> bool:
+        """From now on make tokens for this tenant; False, and nothing changes, if there is no key for it."""
+        ring = self._rings.get(tenant) or self._rings.get("")
+        self._ring = ring or self._ring
+        return ring is not None
 
     def token(self, rule: Rule, text: str) -> str:
         """The token for a value that falls under a rule; what is a token already stays."""
-        if self._tokens.fullmatch(text):
+        if self.is_token(text):
             return text
         make = self._made if len(text) > _LONGEST_REMEMBERED else self._remembered
-        return make(rule.identifier_class, rule.canonical, text)
+        return make(self._ring, rule.identifier_class, rule.canonical, text)
 
     def is_token(self, text: str) -> bool:
-        """Whether a text is a token under one of the keys."""
-        return self._tokens.fullmatch(text) is not None
+        """Whether a text is a token under one of the tenant's keys."""
+        return self._ring.tokens.fullmatch(text) is not None
 
-    def _made(self, identifier_class: str, form: str, text: str) -> str:
-        code = hmac.digest(self._key, identifier_class.encode() + b"\0" + canonical(form, text), hashlib.sha256)
-        return f"{identifier_class}_v{self.epoch}_{base64.b32encode(code[:16]).decode().rstrip('=').lower()}"
+    @staticmethod
+    def _made(ring: _Ring, identifier_class: str, form: str, text: str) -> str:
+        code = hmac.digest(ring.key, identifier_class.encode() + b"\0" + canonical(form, text), hashlib.sha256)
+        return f"{identifier_class}_v{ring.epoch}_{base64.b32encode(code[:16]).decode().rstrip('=').lower()}"

@@ -91,6 +91,29 @@ async def test_a_life(tmp_path: Path) -> None:
     assert b"maria" not in file.read_bytes()
 
 
+async def test_items_that_fail_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An item on which the engine fails is a row of its own: where, why, how many; the others are redacted as ever."""
+    service = Service(config(tmp_path), logger("error"))
+    async with service:
+        processor = RedactPhiSettings().build(replace(service._context("redact_phi"), pipeline="traces"))
+        whole = processor._engine._text.redact
+
+        def fails(text: bytes, *more: Any) -> bytes | None:
+            if b"078-05-1120" in text:
+                raise RuntimeError("078-05-1120")
+            return whole(text, *more)
+
+        monkeypatch.setattr(processor._engine._text, "redact", fails)
+        spans = [Span(name="a", attributes=pairs({"note": note})) for note in ("ssn 078-05-1120", "x@example.org")]
+        left = processor.process(traces(spans))
+    assert left is not None
+    assert left.items == 1
+    drops = [row for row in rows(tmp_path) if row["kind"] == "drop"]
+    assert [(row["component"], row["signal"], row["reason"], row["count"]) for row in drops] == [
+        ("redact_phi", "traces", "redaction_failed", 1)
+    ]
+
+
 async def test_anchors_in_the_log(tmp_path: Path) -> None:
     """The log names the last row of the start and of the stop, for those who keep it elsewhere."""
     with capture_logs() as lines:

@@ -1,6 +1,7 @@
 """The memory queue: bounds, order, merging, giving back."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -161,3 +162,18 @@ def test_nothing_is_lost(puts: list[tuple[Signal, int]], size: int) -> None:
     for signal in Signal:
         expected = "".join(f"{number}," for number, (each, _) in enumerate(puts) if each is signal)
         assert "".join(text for each, text in out if each is signal) == expected
+
+
+async def test_tenants_are_not_merged() -> None:
+    """In order, and each request is of one tenant."""
+    waiting = queue(merge=Merge(size=10))
+    for name, tenant in (("a", "north"), ("b", "north"), ("c", "south"), ("d", "north"), ("e", "")):
+        await waiting.put(replace(batch(name), tenant=tenant))
+    waiting.close()
+    leases = [lease for _ in range(4) if (lease := await waiting.take()) is not None]
+    assert [(lease.batch.payload, lease.batch.tenant) for lease in leases] == [
+        (b"ab", "north"),
+        (b"c", "south"),
+        (b"d", "north"),
+        (b"e", ""),
+    ]

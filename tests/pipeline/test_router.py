@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -179,3 +180,20 @@ async def test_processors_are_counted() -> None:
     step = stage(renamed("one"))
     await router(Pipeline([step], [destination("jaeger")])).consume(spans("a", "b"))
     assert (counted(step.context, "incoming"), counted(step.context, "outgoing")) == (2, 3)
+
+
+async def test_a_batch_stays_its_tenants() -> None:
+    """Also where a processor or a connector makes a new one."""
+    place = destination("loki")
+
+    class Decoding:
+        def route(self, batch: Batch) -> Batch | None:
+            return Batch.encode(batch.signal, batch.decode())
+
+    inner = Pipeline([], [place])
+    outer = Pipeline([stage(lambda batch: Batch.encode(batch.signal, batch.decode()))], [Edge(Decoding(), [inner])])
+    await router(outer).consume(replace(spans("a"), tenant="north"))
+    lease = await place.queue.take()
+    assert lease is not None
+    assert lease.batch.tenant == "north"
+    assert "north" not in repr(lease.batch)
