@@ -46,6 +46,7 @@ $(VENV)/installed-for-tests: $(VENV)/installed
 bench: $(VENV)/installed  ## what redaction, cardinality limits and remote-write cost; figures are CPU time, and only ratios within one run mean anything
 	$(BIN)/python -m bench.redaction
 	$(BIN)/python -m bench.egress
+	$(BIN)/python -m bench.metrics
 	$(BIN)/python -m bench.cardinality
 	$(BIN)/python -m bench.remote_write
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 from config.cases import Case
 from config.model import Config
 from pipeline.batch import Batch
-from pipeline.component import Processor, ProcessorSettings
+from pipeline.component import Holding, Processor, ProcessorSettings
 from pipeline.errors import Refused
 from processors.memory_limiter import MemoryLimiterSettings
 from processors.redaction.examples import failures
@@ -29,6 +29,9 @@ class Verdict(NamedTuple):
     title: str
     problems: tuple[str, ...] = ()
     skipped: bool = False
+    file: str = ""
+    """Where a test is written; empty for rules, which are known by their ids."""
+    line: int = 0
 
 
 def verdicts_on_rules(config: Config) -> Iterator[Verdict]:
@@ -43,8 +46,9 @@ def verdicts_on_rules(config: Config) -> Iterator[Verdict]:
 def verdicts_on_tests(config: Config) -> Iterator[Verdict]:
     """The tests, in their order, through processors that are built once."""
     way = cache(lambda names: [(name, built(config, name)) for name in names])
-    for case in config.tests:
-        yield Verdict("tests", case.name, "", tuple(_problems(case, way(_names(case, config)))))
+    for case, place in zip(config.tests, config.test_places, strict=True):
+        problems = tuple(_problems(case, way(_names(case, config))))
+        yield Verdict("tests", case.name, "", problems, file=place.file, line=place.line)
 
 
 def _names(case: Case, config: Config) -> tuple[str, ...]:
@@ -65,7 +69,7 @@ def _problems(case: Case, way: list[tuple[str, Processor]]) -> Iterator[str]:
     batch: Batch | None = Batch.received(*case.payload())
     for name, processor in way:
         try:
-            batch = processor.process(batch) if batch is not None else None
+            batch = _through(processor, batch) if batch is not None else None
         except Refused as refused:
             yield f"processor {name} refused it: {refused}"
             return
@@ -73,6 +77,13 @@ def _problems(case: Case, way: list[tuple[str, Processor]]) -> Iterator[str]:
             yield f"processor {name} failed on it, and the daemon would drop it: {type(failure).__name__}"
             return
     yield from _unmet(case, batch)
+
+
+def _through(processor: Processor, batch: Batch) -> Batch | None:
+    """What a processor makes of a batch, also what it holds back for a while."""
+    given = [processor.process(batch), *(processor.tick(stopping=True) if isinstance(processor, Holding) else ())]
+    left = [each for each in given if each is not None]
+    return Batch.join(left) if left else None
 
 
 def _unmet(case: Case, batch: Batch | None) -> Iterator[str]:

@@ -66,7 +66,7 @@ def redact(wanted: Redact, config: Config, other: Config | None, console: Consol
         others = None if other is None else rule_set(other, wanted.processor)
         sample = items(read(_bytes(wanted.file), wanted.form))
     except Unreadable as problem:
-        raise Wrong(f"{wanted.file}: {problem}") from None
+        raise Wrong(f"{'standard input' if str(wanted.file) == '-' else wanted.file}: {problem}") from None
     except Unclear as problem:
         raise Wrong(str(problem)) from None
     outcomes = [rules.outcome(item) for item in sample]

@@ -30,6 +30,8 @@ def _counts(verdicts: Sequence[Verdict]) -> dict[str, str]:
 
 def _add(suite: ElementTree.Element, verdict: Verdict) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=f"telescrub.{verdict.suite}", name=_xml(verdict.name))
+    if verdict.file:
+        case.attrib.update(file=_xml(verdict.file), line=str(verdict.line))
     if verdict.problems:
         message = _xml(verdict.problems[0].partition("\n")[0])
         ElementTree.SubElement(case, "failure", message=message).text = _xml("\n".join(verdict.problems))

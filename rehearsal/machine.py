@@ -39,7 +39,7 @@ def _item(view: View) -> dict[str, Any]:
         {"id": act.rule, "title": act.title, "action": act.action, "place": act.place, "count": act.count}
         for act in view.acts
     ]
-    return {"item": view.name, "dropped": view.dropped, "lines": lines, "rules": rules}
+    return {"item": view.name, "dropped": view.dropped, "reasons": view.reasons, "lines": lines, "rules": rules}
 
 
 def _line(row: Row) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _summary(processor: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _section(view: View) -> str:
-    dropped = '<p class="gone">the whole item is dropped</p>' if view.dropped else ""
+    dropped = f'<p class="gone">{escape(view.fate)}</p>' if view.dropped else ""
     acts = "".join(f"<li>{_act(act)}</li>" for act in view.acts) or '<li class="soft">no rule acts on this</li>'
     rows = "".join(_row(row) for row in view.rows)
     head = "<tr><th>place</th><th>original</th><th>result</th></tr>"

@@ -1,15 +1,16 @@
 """The processor of a configuration that redacts, item by item, with what each of its rules did."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from config.model import Config
 from config.sentences import unknown
 from pipeline.batch import Batch
 from pipeline.component import ProcessorSettings, Redacted
+from processors.redact_phi import RedactPhiSettings
 from processors.redaction.rules import Rule
-from rehearsal.outside import Record, built
+from rehearsal.outside import Drops, Record, built
 
 __all__ = ["Act", "Outcome", "RuleSet", "Unclear", "items", "redacting", "rule_set"]
 
@@ -31,11 +32,12 @@ class Act:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
-    """One item before and after; None if it is dropped."""
+    """One item before and after; None if it is dropped, for `reasons` as the daemon counts them."""
 
     before: Batch
     after: Batch | None
     acts: tuple[Act, ...]
+    reasons: tuple[str, ...] = ()
 
 
 def redacting(config: Config) -> dict[str, ProcessorSettings]:
@@ -67,17 +69,26 @@ class RuleSet:
         rules = redacting(config)[name].effective_rules()
         self.rules = {rule.id: rule for rule in rules if isinstance(rule, Rule)}
         self._record = Record()
-        self._processor = built(config, name, self._record)
+        self._drops = Drops()
+        self._processor = built(_item_by_item(config, name), name, self._record, self._drops.telemetry)
 
     def outcome(self, item: Batch) -> Outcome:
         """What becomes of a batch of one item."""
         after = self._processor.process(item)
         acts = sorted(self._record.take().items())
-        return Outcome(item, after, tuple(self._act(redacted, count) for redacted, count in acts))
+        return Outcome(item, after, tuple(self._act(redacted, count) for redacted, count in acts), self._drops.take())
 
     def _act(self, redacted: Redacted, count: int) -> Act:
         rule = self.rules.get(redacted.rule)
         return Act(redacted.rule, rule.title if rule else "", redacted.action, redacted.place, count)
+
+
+def _item_by_item(config: Config, name: str) -> Config:
+    """The configuration with a processor that adds nothing up: each item is shown as it is without others."""
+    settings = config.processors[name]
+    if not isinstance(settings, RedactPhiSettings):
+        return config
+    return replace(config, processors={**config.processors, name: settings.model_copy(update={"aggregation": None})})
 
 
 def items(batches: Iterable[Batch]) -> list[Batch]:

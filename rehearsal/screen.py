@@ -46,7 +46,7 @@ def _show_item(view: View, with_header: bool, console: Console) -> None:
 def _notes(view: View) -> Iterator[Text]:
     """What was done, in a line each."""
     if view.dropped:
-        yield Text("▸ the whole item is dropped", "bold red")
+        yield Text(f"▸ {view.fate}", "bold red")
     elif not view.acts:
         yield Text("▸ no rule acts on this", "dim")
     for act in view.acts:
@@ -114,6 +114,8 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
     line = Text.assemble((f"{word:<12}", style), f"{verdict.suite}  ", (verdict.name, "bold"))
     if verdict.title:
         line.append(f"  {verdict.title}", "dim")
+    if verdict.problems and verdict.file:
+        line.append(f"  {verdict.file}:{verdict.line}", "dim")
     console.print(line, overflow="ellipsis", no_wrap=True)
     for problem in verdict.problems:
         console.print(Padding(Text(visible(problem)), (0, 0, 0, 12)))

@@ -32,6 +32,20 @@ class View(NamedTuple):
     dropped: bool
     rows: list[Row]
     acts: tuple[Act, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def fate(self) -> str:
+        """What becomes of the item as a whole, in a sentence; empty if it comes out."""
+        why = "; ".join(f"{_REASONS.get(each, 'fail closed')} ({each})" for each in self.reasons)
+        return f"the whole item is dropped{f': {why}' if why else ''}" if self.dropped else ""
+
+
+_REASONS = {
+    "redaction_failed": "redaction failed on it, and what cannot be redacted does not pass",
+    "no_pseudonym_key": "a rule pseudonymizes, and there is no key for its tenant",
+}
+"""By the reasons of `telescrub_dropped_items_total`."""
 
 
 class Total(NamedTuple):
@@ -54,7 +68,7 @@ def views(outcomes: Sequence[Outcome]) -> Iterator[View]:
         after = lines(outcome.after) if outcome.after else []
         rows = [_row(pair) for pair in pairs(lines(outcome.before), after)]
         name = f"{item_name(outcome.before.signal)} {number}"
-        yield View(name, outcome.after is None, rows, outcome.acts)
+        yield View(name, outcome.after is None, rows, outcome.acts, outcome.reasons)
 
 
 def _row(pair: Pair) -> Row:

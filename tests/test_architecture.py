@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "pipeline": {"audit", "config", "pipeline", "wire"},
     "receivers": {"config", "pipeline", "receivers", "wire"},
     "processors": {"config", "pipeline", "processors", "wire"},
-    "exporters": {"config", "exporters", "pipeline", "wire"},
+    "exporters": {"config", "exporters", "pipeline", "processors", "wire"},
     "connectors": {"config", "connectors", "pipeline", "wire"},
     "extensions": {"config", "extensions", "pipeline", "wire"},
     "rehearsal": {"config", "pipeline", "processors", "rehearsal", "wire"},

@@ -70,6 +70,13 @@ class Telescrub(Server):
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
 
+    def cpu_seconds(self) -> float:
+        """CPU time it has used since it was last started."""
+        assert self._process is not None
+        # proc(5): fields 14 and 15 are utime and stime, in clock ticks; the program's name before them has no space.
+        used = Path(f"/proc/{self._process.pid}/stat").read_text().split()[13:15]
+        return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
     def shutdown_timeout(self, seconds: str) -> None:
         """Set the deadline for stopping; counts from the next start."""
         self._config["service"]["shutdown_timeout"] = seconds
@@ -91,4 +98,4 @@ class Telescrub(Server):
 def _pipeline(signal_name: str, exporters: list[str]) -> dict[str, list[str]]:
     receivers = ["otlp", "json_logs"] if signal_name == "logs" else ["otlp"]
     dropping = ["drop_labels"] if signal_name == "metrics" else []
-    return {"receivers": receivers, "processors": [*dropping, "redact_phi", "batch"], "exporters": exporters}
+    return {"receivers": receivers, "processors": ["redact_phi", *dropping, "batch"], "exporters": exporters}

@@ -58,8 +58,14 @@ def test_everything_arrives_and_nothing_planted(prometheus: Literal["prometheus"
         assert len(stack.entries()) == sum(len(one.logs) for one in sent)
         assert stack.telescrub.metric("telescrub_dropped_items_total") == 0
         for (service, metric, labels), total in sent[-1].totals.items():
-            stored = stack.prometheus.query(_series(service, metric, dict(labels)))
-            assert [each["value"][1] for each in stored] == [str(total)]
+            # What is added up waits for others of its interval.
+            query, expected = _series(service, metric, dict(labels)), [str(total)]
+            wait_until(
+                lambda query=query, expected=expected: (  # type: ignore[misc]
+                    [each["value"][1] for each in stack.prometheus.query(query)] == expected
+                ),
+                what=f"{total} of {metric}",
+            )
         stored_texts = stack.stored()
         log = stack.telescrub.log
         page = json.dumps(stack.telescrub.metric("telescrub_redactions_total"))

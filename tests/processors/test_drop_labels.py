@@ -18,11 +18,19 @@ from tests.payloads import context, decoded_metrics, dropped, metrics, pairs, pl
 CUMULATIVE = Temporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 DELTA = Temporality.AGGREGATION_TEMPORALITY_DELTA
 Point = tuple[dict[str, object], int, int]
+SECOND = 10**9
 
 
 def made(**written: object) -> tuple[DropLabels, Context]:
     own = context("drop_labels")
     return DropLabelsSettings.model_validate(written).build(own), own
+
+
+def passed(tested: DropLabels, batch: Batch) -> Batch | None:
+    """All that comes of a batch, at once and later."""
+    given = [tested.process(batch), *tested.tick(stopping=True)]
+    left = [each for each in given if each is not None]
+    return Batch.join(left) if left else None
 
 
 def counter(
@@ -47,32 +55,45 @@ def points_of(batch: Batch | None) -> list[Point]:
 
 
 def test_collapsing_points_are_added() -> None:
-    """Per time, in the place of the first; a point that never had the label is part of the sum."""
+    """Per interval and in the order of time; a point that never had the label is part of the sum."""
     tested, own = made(labels=["user_id"])
     batch = metrics(
         [
             counter(
                 [
-                    ({"user_id": "u1", "route": "/a"}, 1, 5),
-                    ({"user_id": "u2", "route": "/a"}, 1, 7),
-                    ({"user_id": "u1", "route": "/b"}, 1, 1),
-                    ({"route": "/a", "user_id": "u1"}, 2, 6),
-                    ({"route": "/a"}, 1, 100),
+                    ({"user_id": "u1", "route": "/a"}, SECOND, 5),
+                    ({"user_id": "u2", "route": "/a"}, SECOND + 1, 7),
+                    ({"user_id": "u1", "route": "/b"}, SECOND, 1),
+                    ({"route": "/a", "user_id": "u1"}, 2 * SECOND, 6),
+                    ({"route": "/a"}, SECOND, 100),
                 ]
             )
         ]
     )
-    result = tested.process(batch)
-    assert points_of(result) == [({"route": "/a"}, 1, 112), ({"route": "/b"}, 1, 1), ({"route": "/a"}, 2, 6)]
+    assert tested.process(batch) is None
+    (result,) = tested.tick(stopping=True)
+    assert sorted(points_of(result), key=lambda point: point[1:]) == [
+        ({"route": "/b"}, SECOND, 1),
+        ({"route": "/a"}, SECOND + 1, 112),
+        ({"route": "/a"}, 2 * SECOND, 113),
+    ]
     assert result.items == 3
     assert own.telemetry.registry.get_sample_value("telescrub_dropped_items_total") is None
 
 
-def test_series_in_different_envelopes_are_added() -> None:
-    """The same resource twice in one batch is one resource; what is left empty is pruned."""
+def test_deltas_are_not_held_back() -> None:
+    """They are added up within the batch, in their envelopes: nobody sends them again."""
     tested, _ = made(labels=["user_id"])
-    batch = metrics([counter([({"user_id": "u1"}, 1, 5)])], [counter([({}, 1, 7)])], resource={"service.name": "a"})
-    assert tested.process(batch) == metrics([counter([({}, 1, 12)])], resource={"service.name": "a"})
+    batch = metrics(
+        [counter([({"user_id": "u1"}, SECOND, 5)], temporality=DELTA)],
+        [counter([({}, SECOND, 7)], temporality=DELTA)],
+        resource={"service.name": "a"},
+    )
+    expected = metrics([counter([({}, SECOND, 12)], temporality=DELTA)], resource={"service.name": "a"})
+    result = tested.process(batch)
+    assert result is not None
+    assert result.decode() == expected.decode()
+    assert tested.tick(stopping=True) == []
 
 
 def test_other_metrics_are_not_touched() -> None:
@@ -86,7 +107,7 @@ def test_other_metrics_are_not_touched() -> None:
             counter([({"user_id": "u2"}, 1, 6)], "http.calls", DELTA),
         ]
     )
-    assert points_of(tested.process(both)) == [({}, 1, 5), ({}, 1, 6)]
+    assert sorted(points_of(passed(tested, both)), key=lambda point: point[2]) == [({}, 1, 5), ({}, 1, 6)]
 
 
 def test_globs_and_exceptions() -> None:
@@ -100,7 +121,7 @@ def test_globs_and_exceptions() -> None:
         "User_id": 5,
         "x": 6,
     }
-    assert points_of(tested.process(metrics([counter([(attributes, 1, 1)])]))) == [
+    assert points_of(passed(tested, metrics([counter([(attributes, 1, 1)])]))) == [
         ({"session.kind": 2, "User_id": 5, "x": 6}, 1, 1)
     ]
 
@@ -118,19 +139,24 @@ def test_a_point_sent_twice_counts_once() -> None:
     """Equal series and time before the label was dropped: a repetition, not a second source."""
     tested, own = made(labels=["user_id"])
     twice: list[Point] = [({"user_id": "u1"}, 1, 5), ({"user_id": "u2"}, 1, 7), ({"user_id": "u1"}, 1, 5)]
-    assert points_of(tested.process(metrics([counter(twice)]))) == [({}, 1, 12)]
+    assert points_of(passed(tested, metrics([counter(twice)]))) == [({}, 1, 12)]
     assert dropped(own, Signal.METRICS, "duplicate") == 1
 
 
 def test_what_cannot_be_added_is_counted() -> None:
     """The first stays."""
     metric = Metric(name="latency")
+    metric.histogram.aggregation_temporality = CUMULATIVE
     for user, bound in (("u1", 5), ("u2", 6), ("u3", 5)):
         metric.histogram.data_points.add(
-            attributes=pairs({"user_id": user}), count=1, bucket_counts=[1, 0], explicit_bounds=[bound]
+            attributes=pairs({"user_id": user}),
+            time_unix_nano=1,
+            count=1,
+            bucket_counts=[1, 0],
+            explicit_bounds=[bound],
         )
     tested, own = made(labels=["user_id"])
-    left = decoded_metrics(tested.process(metrics([metric])))[0].histogram.data_points
+    left = decoded_metrics(passed(tested, metrics([metric])))[0].histogram.data_points
     assert [(point.count, list(point.bucket_counts), list(point.explicit_bounds)) for point in left] == [
         (2, [2, 0], [5])
     ]
@@ -143,12 +169,14 @@ def test_every_kind_collapses() -> None:
     made_of = [Metric(name=kind) for kind in kinds]
     for kind, metric in zip(kinds, made_of, strict=True):
         for user in ("u1", "u2"):
-            getattr(metric, kind).data_points.add(attributes=pairs({"user_id": user}), time_unix_nano=1)
+            point = getattr(metric, kind).data_points.add(attributes=pairs({"user_id": user}), time_unix_nano=1)
+            if kind in ("gauge", "sum"):
+                point.as_int = 1
     tested, _ = made(labels=["user_id"])
-    result = tested.process(metrics(made_of))
-    assert [
-        len(getattr(metric, kind).data_points) for kind, metric in zip(kinds, decoded_metrics(result), strict=True)
-    ] == [1] * 5
+    left = decoded_metrics(passed(tested, metrics(made_of)))
+    assert sorted((metric.name, len(getattr(metric, metric.name).data_points)) for metric in left) == sorted(
+        (kind, 1) for kind in kinds
+    )
 
 
 def test_nothing_to_drop_passes_the_same_batch() -> None:
@@ -176,16 +204,20 @@ POINTS = st.lists(
 
 
 @given(POINTS, st.integers(0, 25))
-def test_sums_are_equal_before_and_after(points: list[Point], cut: int) -> None:
-    """For each remaining series and time, however points are spread over envelopes; and no series has a time twice."""
-    expected: Counter[tuple[object, int]] = Counter()
-    for attributes, time, value in points:
-        expected[attributes["route"], time] += value
+def test_deltas_are_equal_before_and_after(points: list[Point], cut: int) -> None:
+    """For each remaining series, however points are spread over envelopes; and no series has a time twice."""
+    expected: Counter[object] = Counter()
+    for attributes, _, value in points:
+        expected[attributes["route"]] += value
     tested, own = made(labels=["user_id"])
-    left = points_of(tested.process(metrics([counter(points[:cut])], [counter(points[cut:])])))
+    groups = [[counter(some, temporality=DELTA)] for some in (points[:cut], points[cut:]) if some]
+    left = points_of(passed(tested, metrics(*groups)))
     keys = [(attributes["route"], time) for attributes, time, _ in left]
-    assert all(set(attributes) == {"route"} for attributes, _, _ in left)
+    sums: Counter[object] = Counter()
+    for attributes, _, value in left:
+        assert set(attributes) == {"route"}, attributes
+        sums[attributes["route"]] += value
     if any("user_id" in attributes for attributes, _, _ in points):
         assert len(keys) == len(set(keys))
-    assert {(attributes["route"], time): value for attributes, time, value in left} == dict(expected)
+        assert sums == expected
     assert own.telemetry.registry.get_sample_value("telescrub_dropped_items_total") is None
