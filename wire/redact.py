@@ -121,6 +121,7 @@ class Gather:
     owner: cython.int
     container: cython.int
     escaped: cython.int
+    typed: cython.int
 
     def __init__(self, decide: Callable[[bytes, bytes], int], decisions: dict[bytes, int], max_depth: int) -> None:
         """`decide(path, key)` gives the code of a key that is not in `decisions` (path → code), and may add it."""
@@ -133,6 +134,7 @@ class Gather:
         self.forget()
         self.capacity = 256
         self.table = array("i", bytes(4 * _COLUMNS * 256))
+        self.typed = 0
         self.begin(b"")
 
     @cython.cfunc
@@ -149,6 +151,7 @@ class Gather:
         self.key_start = self.key_end = 0
         self.place = self.owner = self.container = -1
         self.escaped = 0
+        self.typed = b"resourceType" in payload
         return 0
 
     def walk(self, payload: bytes, root: int) -> int:
@@ -397,6 +400,8 @@ class Gather:
         begin: cython.Py_ssize_t
         stop: cython.Py_ssize_t
         owner: cython.int = self.owner
+        if keyed and self.typed:
+            path = self.value_type(end, path)
         while self.at < end:
             begin = self.at
             self.varint(end)
@@ -410,6 +415,27 @@ class Gather:
             self.at = stop
         self.owner = owner
         return 0
+
+    @cython.cfunc
+    def value_type(self, end: cython.Py_ssize_t, path: bytes | None) -> object:
+        """The same for the pairs of a KeyValueList."""
+        begin: cython.Py_ssize_t = self.at
+        stop: cython.Py_ssize_t
+        while self.at < end:
+            self.varint(end)
+            stop = self.length(end)
+            # Field 1 "resourceType", field 2 an AnyValue whose field 1 is a text of less than 128 bytes.
+            if (
+                stop - self.at > 18
+                and self.payload[self.at : self.at + 15] == b"\x0a\x0cresourceType\x12"
+                and self.data[self.at + 16] == 0x0A
+            ):
+                kind: bytes = self.payload[self.at + 18 : stop]
+                path = kind if path is None else path + b"." + kind
+                break
+            self.at = stop
+        self.at = begin
+        return path
 
     @cython.cfunc
     def leaf(
@@ -576,6 +602,8 @@ class Gather:
         if self.space(end) == 0x7D:
             self.at += 1
             return 1
+        if self.typed and code != _SILENT:
+            path = self.json_type(end, path, depth)
         while True:
             if self.space(end) != 0x22:
                 return 0
@@ -588,6 +616,37 @@ class Gather:
                 return 1
             if byte != 0x2C:
                 return 0
+
+    @cython.cfunc
+    def json_type(self, end: cython.Py_ssize_t, path: bytes | None, depth: cython.int) -> object:
+        """The path of the object that begins here: one that says `resourceType` (FHIR) is under that key as well.
+
+        It may stand anywhere in the object, so that such payloads are read once more for each level of nesting.
+        """
+        begin: cython.Py_ssize_t = self.at
+        start: cython.Py_ssize_t
+        is_type: cython.bint
+        while self.space(end) == 0x22:
+            start = self.at + 1
+            if not self.json_string(end):
+                break
+            is_type = self.payload[start : self.at - 1] == b"resourceType"
+            if self.space(end) != 0x3A:
+                break
+            self.at += 1
+            self.space(end)
+            start = self.at + 1
+            if self.json_value(end, _SILENT, None, depth + 1) != 1:
+                break
+            if is_type and self.data[start - 1] == 0x22:
+                kind: bytes = self.payload[start : self.at - 1]
+                path = kind if path is None else path + b"." + kind
+                break
+            if self.space(end) != 0x2C:
+                break
+            self.at += 1
+        self.at = begin
+        return path
 
     @cython.cfunc
     def json_pair(

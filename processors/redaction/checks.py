@@ -1,6 +1,7 @@
 """Check digits and other arithmetic that tells an identifier from a number of the same length. Sources: python-stdnum,
 Brazil's e-SUS documentation (CNS), 21 CFR 1301 (DEA), CMS (NPI)."""
 
+import ipaddress
 from collections.abc import Callable
 
 from stdnum import iban, luhn
@@ -60,6 +61,23 @@ def _iban(text: str) -> bool:
     return bool(iban.is_valid(_letters_and_digits(text)))
 
 
+def _public_ip(text: str) -> bool:
+    """An address that may be a person's: those of documentation are, those of private networks are not."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return not any(inner in network for network in _MACHINES if network.version == inner.version)
+
+
+_MACHINES = [
+    ipaddress.ip_network(network)
+    for network in ("0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+                    "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/10", "ff00::/8")
+]  # fmt: skip
+
+
 CHECKS: dict[str, Callable[[str], bool]] = {
     "cnpj": _cnpj,
     "cns": _cns,
@@ -69,5 +87,6 @@ CHECKS: dict[str, Callable[[str], bool]] = {
     "luhn": _luhn,
     "npi": _npi,
     "pis": _pis,
+    "public_ip": _public_ip,
 }
 """The names a rule may give as its `validator`; separators in the text do not matter."""

@@ -7,7 +7,50 @@ from collections.abc import Sequence
 from processors.redaction.rules import Rule
 from wire.redact import KEEP, RULE, SCAN, SQL
 
-__all__ = ["Names", "text_spelling", "words"]
+__all__ = ["PERSONS", "Names", "text_spelling", "words"]
+
+PERSONS = (
+    "patient",
+    "member",
+    "customer",
+    "client",
+    "user",
+    "contact",
+    "guardian",
+    "emergency",
+    "paciente",
+    "cliente",
+    "titular",
+)
+"""Whose something is: after a key, as in `email_paciente`, and in text also before it, as in `patientEmail`."""
+_ASIDE = frozenset(
+    (
+        *PERSONS,
+        "usuario",
+        "beneficiario",
+        "responsavel",
+        "medico",
+        "mae",
+        "pai",
+        "mother",
+        "father",
+        "spouse",
+        "insured",
+        "subscriber",
+        "employee",
+        "do",
+        "da",
+        "de",
+        "value",
+        "text",
+        "raw",
+        "str",
+        "string",
+        "plain",
+        "original",
+    )
+)
+"""Words at the end of a key that do not change what it is the key of."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _WORD_WITH_ACCENTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z\u0080-\uffff]+|[0-9]+")
@@ -24,7 +67,7 @@ def words(key: str) -> list[str]:
 
 def text_spelling(key: str) -> str:
     """An expression for a rule's key in running text, with or without separators between its words."""
-    return r"[_.\- ]?".join(word.lower() for word in _WORD_WITH_ACCENTS.findall(key))
+    return r"(?:[_.\- ]|\]?\[[\"']?)?".join(word.lower() for word in _WORD_WITH_ACCENTS.findall(key))
 
 
 def _end(parts: list[str]) -> list[str]:
@@ -40,9 +83,12 @@ class Names:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._ends: dict[str, int] = {}
         self._begins: dict[str, int] = {}
+        self._exactly: dict[str, int] = {}
+        self._not_below: set[str] = set()
         self._whole: set[str] = set()
         self._whole_begins: set[str] = set()
         for number, rule in enumerate(rules):
+            self._not_below.update(".".join(words(key)) for key in rule.but)
             for key in rule.keys:
                 self._add(key, rule, RULE + number)
 
@@ -52,6 +98,8 @@ class Names:
         dotted = ".".join(words(key))
         if rule.action == "keep":
             (self._whole_begins if key.endswith(".*") else self._whole).add(dotted)
+        elif key.startswith("="):
+            self._exactly.setdefault(dotted, code)
         elif key.endswith(".*"):
             self._begins.setdefault(dotted, code)
         else:
@@ -65,8 +113,14 @@ class Names:
         if dotted in self._whole or any(begin in self._whole_begins for begin in begins):
             return KEEP
         parts = _end(parts)
-        for first in range(max(0, len(parts) - _MOST_WORDS), len(parts)):
-            code = self._ends.get("".join(parts[first:]))
-            if code is not None:
-                return code
+        while parts:
+            for first in range(max(0, len(parts) - _MOST_WORDS), len(parts)):
+                code = self._ends.get("".join(parts[first:]))
+                if code is not None:
+                    return code
+            parts = _end(parts[:-1]) if parts[-1] in _ASIDE else []
+        if dotted in self._not_below:
+            return SCAN
+        if dotted in self._exactly:
+            return self._exactly[dotted]
         return next((self._begins[begin] for begin in begins if begin in self._begins), SCAN)

@@ -9,7 +9,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import hyperscan
 from processors.redaction import documents, encoded, messages, views
 from processors.redaction.budget import OverBudget
 from processors.redaction.checks import CHECKS
+from processors.redaction.compiled import database
 from processors.redaction.keyed import cued_expressions, keyed_expressions
 from processors.redaction.rules import Pattern, Rule
 from processors.redaction.spans import path_segment
@@ -31,8 +31,6 @@ that may be empty stands between two characters (Vectorscan's issues 358 and 382
 _ANYWHERE = hyperscan.HS_FLAG_CASELESS
 _KEYWORD = ("keyword", "keyword and check")
 _MOST_FINDS = 100_000
-_NEVER = r"\x00{64}"
-"""For sets of rules that look for nothing in texts: a database must hold something."""
 _SHORT_BYTES = 2**12
 _TOGETHER_BYTES = 2**16
 _DISGUISES = [
@@ -102,11 +100,11 @@ def _check(rule: Rule) -> Callable[[bytes], bool]:
 
 def _part(expression: str) -> Callable[[bytes, int, int], tuple[int, int] | None]:
     """The last and longest match of an expression within a range of a text."""
-    database = _database([(expression, hyperscan.HS_FLAG_SOM_LEFTMOST)])
+    compiled = database([(expression, hyperscan.HS_FLAG_SOM_LEFTMOST)])
 
     def part(text: bytes, start: int, end: int) -> tuple[int, int] | None:
         matches: list[tuple[int, int, int]] = []
-        database.scan(text[start:end], match_event_handler=_note, context=matches)
+        compiled.scan(text[start:end], match_event_handler=_note, context=matches)
         last = max(matches, key=lambda one: (one[2], -one[1]), default=None)
         return last and (start + last[1], start + last[2])
 
@@ -192,32 +190,8 @@ def _keywords(rule: Rule) -> tuple[str, int]:
     return rf"(?:\b|_)(?:{keywords})(?:[^a-z\n]|$)", _ANYWHERE
 
 
-def _database(expressions: Iterable[tuple[str, int]]) -> hyperscan.Database:
-    """The compiled expressions, with a scratch space of their own: two engines may run at once.
-
-    Every line is for itself, for in the buffer of all leaves a leaf is a line.
-    """
-    lines = tuple((text, flags | hyperscan.HS_FLAG_MULTILINE) for text, flags in expressions)
-    database = hyperscan.loadb(_compiled(lines or ((_NEVER, 0),)), mode=hyperscan.HS_MODE_BLOCK)
-    database.scratch = hyperscan.Scratch(database)
-    return database
-
-
-@lru_cache(maxsize=16)
-def _compiled(expressions: tuple[tuple[str, int], ...]) -> bytes:
-    """Serialized, because compiling all packs takes 1.4 s and loading them again 0.4 ms (2026-11-21)."""
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[text.encode() for text, _ in expressions],
-        ids=list(range(len(expressions))),
-        flags=[flags for _, flags in expressions],
-    )
-    return bytes(hyperscan.dumpb(database))
-
-
 def _sees_everything() -> bool:
-    database = _database([(_CANARY[0], 0)])
-    return bool(_matches(database, _CANARY[1]))
+    return bool(_matches(database([(_CANARY[0], 0)]), _CANARY[1]))
 
 
 class Patterns:
@@ -233,9 +207,9 @@ class Patterns:
         self._gated = [each for each in found if each.by_keyword]
         gates = [_keywords(rules[number]) for number in dict.fromkeys(each.rule for each in self._gated)]
         self._disguises_from = len(self._free) + len(gates)
-        self._finding = _database(dict.fromkeys([*_DISGUISES, *_triggers(self._free), *gates]))
-        self._telling = _database([*((each.text, each.flags) for each in self._free), *gates, *_DISGUISES])
-        self._behind_gates = _database([(each.text, each.flags) for each in self._gated])
+        self._finding = database(dict.fromkeys([*_DISGUISES, *_triggers(self._free), *gates]))
+        self._telling = database([*((each.text, each.flags) for each in self._free), *gates, *_DISGUISES])
+        self._behind_gates = database([(each.text, each.flags) for each in self._gated])
         self._ahead: dict[bytes, list[_Match]] = {}
 
     def ends(self, buffer: bytes) -> list[int]:
@@ -318,11 +292,11 @@ class Patterns:
         return found
 
 
-def _matches(database: hyperscan.Database, text: bytes) -> list[_Match]:
+def _matches(compiled: hyperscan.Database, text: bytes) -> list[_Match]:
     """Raises: `OverBudget` if there are too many."""
     matches: list[_Match] = []
     try:
-        database.scan(text, match_event_handler=_note, context=matches)
+        compiled.scan(text, match_event_handler=_note, context=matches)
     except hyperscan.ScanTerminated:
         raise OverBudget from None
     return matches

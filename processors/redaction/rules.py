@@ -53,6 +53,8 @@ class Pattern(Settings):
     """A Hyperscan expression on UTF-8: no look-around, no back-references; `\\b`, `\\w` and `\\d` know ASCII only."""
     needs: Literal["nothing", "keyword", "check", "keyword or check", "keyword and check"] = "nothing"
     """`keyword`: one of the rule's keywords stands shortly before. `check`: the rule's validator accepts it."""
+    part: Expression | None = None
+    """An expression; only the last and longest part that it matches, of what `match` found, falls under the rule."""
 
 
 class Examples(Settings):
@@ -76,10 +78,14 @@ class Rule(Treatment):
     version: int = 1
     """Goes up when the rule changes."""
     keys: tuple[str, ...] = ()
-    """Keys whose whole value falls under the rule, whatever its type, in any spelling; see docs/redaction.md."""
-    in_text: Literal["word", "words", "line", "never"] = "word"
+    """Keys whose whole value falls under the rule, whatever its type, in any spelling; with = before it, nothing else
+    may be in the key. See docs/redaction.md."""
+    but: tuple[str, ...] = ()
+    """Whole keys that do not fall under a key `a.*` of the rule; their values are looked at like any other."""
+    in_text: Literal["word", "words", "name", "run", "line", "pairs", "never"] = "word"
     """How far a value reaches that follows one of the keys in running text (`key=value`, `key: value`): one word, up to
-    the next punctuation, up to the end of the line; or never, for keys that are common words."""
+    the next punctuation, a name (`Last, First`), a run of anything but white space, quotes and &, up to the end of the
+    line. `pairs`, for keys that are common words: one word, after `key=` and `"key":` only. Or never."""
     patterns: tuple[Pattern, ...] = ()
     """Text that falls under the rule wherever it stands. An entry may be just the expression."""
     keywords: tuple[Keyword, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -272,3 +273,38 @@ def test_many_keys_keep_their_codes() -> None:
     payload = logs([LogRecord(attributes=pairs(keys)), LogRecord(attributes=pairs(keys))]).payload
     kernel.walk(payload, schema.ROOT[Signal.LOGS])
     assert [hit.code - RULE for hit in kernel.hits([])] == [*range(6_000), *range(6_000)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"resourceType": "Patient", "id": "x"}',
+        b'{"id": "x", "meta": {"a": [1, {"b": 2}]}, "resourceType": "Patient"}',
+        b'[{"id": "x", "resourceType" : "Patient"}]',
+    ],
+)
+def test_type_of_a_resource_is_in_the_path(text: bytes) -> None:
+    """Wherever FHIR's `resourceType` stands in an object, all of its keys are under it."""
+    asked: list[bytes] = []
+
+    def decide(path: bytes, key: bytes) -> int:
+        asked.append(path)
+        return SCAN
+
+    Gather(decide, {}, 32).walk_text(text)
+    assert b"Patient.id" in asked
+    assert b"id" not in asked
+
+
+def test_type_of_a_structured_resource_is_in_the_path() -> None:
+    """The same for the pairs of a KeyValueList."""
+    asked: list[bytes] = []
+
+    def decide(path: bytes, key: bytes) -> int:
+        asked.append(path)
+        return SCAN
+
+    body = AnyValue(kvlist_value=KeyValueList(values=pairs({"id": "x", "resourceType": "Patient"})))
+    payload = logs([LogRecord(body=body)]).payload
+    Gather(decide, {}, 32).walk(payload, schema.ROOT[Signal.LOGS])
+    assert asked == [b"Patient.id", b"Patient.resourceType"]

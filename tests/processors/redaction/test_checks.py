@@ -35,3 +35,20 @@ def test_anything_may_be_asked(name: str, text: str) -> None:
 def test_equal_digits_are_no_cpf() -> None:
     """They satisfy the arithmetic and are never given out."""
     assert not CHECKS["cpf"]("111.111.111-11")
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("203.0.113.7", True),
+        ("2001:db8::7", True),
+        ("::ffff:203.0.113.7", True),
+        ("10.1.2.3", False),
+        ("::ffff:10.1.2.3", False),
+        ("fe80::1", False),
+        ("1.2.3", False),
+    ],
+)
+def test_addresses_that_may_be_a_persons(text: str, public: bool) -> None:
+    """Not those of private networks."""
+    assert CHECKS["public_ip"](text) is public

@@ -66,3 +66,19 @@ def test_words(key: str, expected: list[str]) -> None:
 def test_code(key: str, code: int) -> None:
     """The longest rule key that a key ends with wins; kept keys are whole."""
     assert NAMES.code(key) == code
+
+
+def test_whose_something_is() -> None:
+    """Words at the end that say so, or how it is written, are left aside."""
+    assert NAMES.code("home_address_paciente") == RULE + 1
+    assert NAMES.code("patient_id_value") == RULE
+    assert NAMES.code("patient") == SCAN
+
+
+def test_keys_below_but_some_and_keys_alone() -> None:
+    """`a.*` but a few whole keys; `=name` is no other key that ends so."""
+    below = Rule(id="h", title="", keys=("x.header.*",), but=("x.header.content-type",))
+    alone = Rule(id="n", title="", keys=("=name",))
+    names = Names([below, alone])
+    keys = ("x.header.referer", "x.header.content-type", "x.header.contentType", "name", "service.name")
+    assert [names.code(key) for key in keys] == [RULE, SCAN, SCAN, RULE + 1, SCAN]

@@ -98,3 +98,63 @@ def test_values_without_end_are_read_once() -> None:
     """A hundred thousand keys before a bracket that is never closed are one finding."""
     text = b"ssn:[" * 90_000
     assert rule(keys=["ssn"]).found(text) == [Found(4, len(text), 0)]
+
+
+def test_only_a_part_of_a_match() -> None:
+    """The last and longest one, with what it needs checked for it alone."""
+    patterns = rule(patterns=[{"match": "user=[a-z]+&", "part": "[a-z]+&"}])
+    assert patterns.found(b"user=canary&x") == [Found(5, 12, 0)]
+    patterns = rule(patterns=[{"match": r"^[0-9.]+ - ", "part": "^[0-9.]+", "needs": "check"}], validator="public_ip")
+    assert patterns.found(b"203.0.113.7 - -") == [Found(0, 11, 0)]
+    assert patterns.found(b"10.0.113.7 - -") == []
+
+
+def test_a_keyword_may_begin_the_match() -> None:
+    """As in `MRN-12345`."""
+    patterns = rule(patterns=[{"match": r"\b[A-Za-z]*-?[0-9]+\b", "needs": "keyword"}], keywords=["mrn"])
+    assert patterns.found(b"MRN-12345")[-1] == Found(0, 9, 0)
+    assert patterns.found(b"ABC-12345") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a=1&city=Quxa&b", ["Quxa"]),
+        ('"city": "Quxa"', ["Quxa"]),
+        ("city: Quxa", []),
+        ("capacity=Quxa", []),
+        ("<ns:city>Quxa</ns:city>", ["Quxa"]),
+        ('name="city"\r\n\r\nQuxa\r\n', ["Quxa"]),
+        ('<input name="city" value="Quxa">', ["Quxa"]),
+        ("home[city]=Quxa", ["Quxa"]),
+        ("cityPaciente=Quxa city_2=Quxi", ["Quxa", "Quxi"]),
+        ("city> Quxa", []),
+    ],
+)
+def test_keys_in_pairs(text: str, found: list[str]) -> None:
+    """Structure says that a value follows, prose does not."""
+    content = text.encode()
+    patterns = rule(keys=["city"], in_text="pairs")
+    assert [content[one.start : one.end].decode() for one in patterns.found(content)] == found
+    assert bool(patterns.ends(content + b"\n")) >= bool(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("seen patient Zorbla Quxa", ["Zorbla Quxa"]),
+        ("Name: Zorbla Quxa", ["Zorbla Quxa"]),
+        ("Display Name: Zorbla Quxa", []),
+        ("Name: Zorbla", []),
+        ("x\nName: Zorbla Quxa", ["Zorbla Quxa"]),
+        ("Regards,\nZorbla", ["Zorbla"]),
+        ("patient\nZorbla", []),
+        ("paciente é Zorbla", []),
+        ("patient Élodie", ["Élodie"]),
+    ],
+)
+def test_cues(text: str, found: list[str]) -> None:
+    """Words before a name; with a colon, labels of forms; with a comma, ends of letters."""
+    content = text.encode()
+    patterns = rule(cues=["patient", "paciente", "name:", "regards,"])
+    assert [content[one.start : one.end].decode() for one in patterns.found(content)] == found

@@ -44,10 +44,10 @@ def test_every_problem_has_its_line(tmp_path: Path) -> None:
         ":8: rules.1.id (rule Second): String should match pattern '^[a-z][a-z0-9_]*$'",
         ":11: rules.1.colour (rule Second): Extra inputs are not permitted",
         ":12: rules.2 (rule third): a pattern needs a keyword, but the rule has no keywords",
-        ":18: rules.3.patterns.0.match (rule fourth): write ^ and $ for the start and the end of a text; "
+        ":18: rules.3.patterns.0.match (rule fourth): write ^ and $ for the start and the end of a line; "
         "\\A, \\z, \\Z, \\G and \\Q are not taken",
         ":19: rules.3.validator (rule fourth): there is no validator of this name; "
-        "there are cnpj, cns, cpf, dea, iban, luhn, npi, pis",
+        "there are cnpj, cns, cpf, dea, iban, luhn, npi, pis, public_ip",
     ]
 
 

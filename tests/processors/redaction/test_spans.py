@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from processors.redaction.spans import name_at, path_segment, value_after
+from processors.redaction.spans import Reach, element_content, field_content, name_at, path_segment, value_after
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,17 @@ from processors.redaction.spans import name_at, path_segment, value_after
         (": ", "line", None),
         ('=""', "word", None),
         (":\nx", "word", None),
+        (": state=IDLE", "word", None),
+        (": sid=0a1b", "line", "sid=0a1b"),
+        (": A B   C: d", "words", "A B"),
+        ("=Q, Z M. ward=3", "name", "Q, Z M."),
+        ("=Q, then left", "name", "Q"),
+        ("=Z O'Q x=1", "name", "Z O'Q"),
+        ("=h)un,ter; b", "run", "h)un,ter"),
+        ("=0a1b;x", "pairs", "0a1b"),
     ],
 )
-def test_value_after(text: str, reach: Literal["word", "words", "line"], value: str | None) -> None:
+def test_value_after(text: str, reach: Reach, value: str | None) -> None:
     """Quotes, brackets, punctuation and the next key end a value; placeholders are none."""
     content = text.encode()
     at = max(content.find(b"="), content.find(b":")) + 1 if content[:1] == b"\\" else 1
@@ -68,6 +76,9 @@ def test_value_after(text: str, reach: Literal["word", "words", "line"], value: 
         ("/users/u17", "u17", "numbered"),
         ("x.patients.12345.y", "12345", "any"),
         ("x.patients.name", None, "any"),
+        ("s3://patients-123abcde", None, "any"),
+        ("http://patients:8080/health", None, "any"),
+        ("users-1000.slice", None, "numbered"),
         ("patients-8f14e45f-ceea-467f-9575-1c2d3e4f5a6b.log", "8f14e45f-ceea-467f-9575-1c2d3e4f5a6b", "any"),
     ],
 )
@@ -89,10 +100,41 @@ def test_path_segment(text: str, segment: str | None, segments: Literal["any", "
         ("Portal started", None),
         ("ID 12", None),
         ("ANA QUXA", "ANA QUXA"),
+        ("ZORBLA QUXINGTON WAS SEEN", "ZORBLA QUXINGTON"),
+        ("Zorbla A. O'Quxington-Quxa", "Zorbla A. O'Quxington-Quxa"),
+        ("Zorbla al-Quxi", "Zorbla al-Quxi"),
+        ("HL-L2340D series", None),
+        ("Foo.bar()", None),
     ],
 )
 def test_name_at(text: str, name: str | None) -> None:
     """Capitalised words, and what joins them; not the words of software."""
     content = text.encode()
-    span = name_at(content, 1)
+    span = name_at(content, 0)
     assert (None if span is None else content[slice(*span)].decode()) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("Quxa</name>", "Quxa"), (" \n Q Z \n</a>", "Q Z"), ("</name>", None), ("Quxa", "Quxa"), ("null</a>", None)],
+)
+def test_element_content(text: str, value: str | None) -> None:
+    """Without the white space around it."""
+    span = element_content(text.encode(), 0)
+    assert (None if span is None else text[slice(*span)]) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('"\r\n\r\n4471\r\n--b', "4471"),
+        ('"\r\nContent-Type: text/plain\r\n\r\n4471', "4471"),
+        ('" type="text" value="4471">', "4471"),
+        ('" type="text">', None),
+        ('"\r\n--b', None),
+    ],
+)
+def test_field_content(text: str, value: str | None) -> None:
+    """Of multipart bodies and of HTML."""
+    span = field_content(text.encode(), 0)
+    assert (None if span is None else text[slice(*span)]) == value
