@@ -1,10 +1,12 @@
 """The report as one page for a compliance officer: no script, nothing loaded from elsewhere, made to be printed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 from typing import Any
 
+from audit.report_charts import SIGNALS, spark, trend
+from audit.report_grid import grid
 from audit.report_page import PAGE
 from audit.summary import Summary, Tally
 
@@ -17,9 +19,10 @@ def html(summary: Summary) -> str:
         _head(summary),
         _tiles(summary),
         _check(summary),
-        _section("Redactions over time", _trend(summary.trend()), "Nothing was redacted in this time."),
+        _section("Redactions over time", _trend(summary), "Nothing was redacted in this time."),
         _section("By rule", _by_rule(summary), "Nothing was redacted in this time."),
-        _section("Coverage: where each rule acted", _by_place(summary), "Nothing was redacted in this time."),
+        _section("Coverage: identifier × signal × place", grid(summary), ""),
+        _section("Where each rule acted", _by_place(summary), "Nothing was redacted in this time."),
         _section("Dropped items", _drops(summary), "Nothing was dropped."),
         _section("Changes of the rules", _changes(summary), "The rules did not change."),
         _section("Pipelines without redaction", _waivers(summary), "Every pipeline redacts."),
@@ -38,6 +41,8 @@ def _head(summary: Summary) -> str:
     begin = _moment(summary.begin) if summary.begin else "the first row"
     end = _moment(summary.end) if summary.end else "the last row"
     what = f"Telescrub audit ledger, from {begin} to {end}. All times are UTC."
+    if summary.smallest > 1:
+        what += f" Counts below {summary.smallest} are given as {summary.smallest}."
     return f"<h1>Redaction report</h1>\n<p class=quiet>{what}</p>"
 
 
@@ -76,29 +81,14 @@ def _check(summary: Summary) -> str:
     return found + "".join(f"<div class=note>{escape(limit)}</div>" for limit in verdict.limits)
 
 
-_WIDTH, _HEIGHT = 900, 190
-
-
-def _trend(bars: Mapping[str, int]) -> str:
-    if not bars:
-        return ""
-    highest = max(bars.values()) or 1
-    step = _WIDTH / len(bars)
-    parts = []
-    for number, (label, count) in enumerate(bars.items()):
-        height = max(count / highest * (_HEIGHT - 40), 1 if count else 0)
-        parts.append(
-            f'<rect x="{number * step + step * 0.1:.1f}" y="{_HEIGHT - 20 - height:.1f}" width="{step * 0.8:.1f}" '
-            f'height="{height:.1f}"><title>{label}: {count:,}</title></rect>'
-        )
-    first, last = next(iter(bars)), list(bars)[-1]
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Redactions over time, at most {highest:,}">'
-        f'<text x="0" y="12">at most {highest:,} {"an hour" if ":" in first else "a day"}</text>'
-        f'<line x1="0" x2="{_WIDTH}" y1="{_HEIGHT - 20}" y2="{_HEIGHT - 20}" stroke="#9aa4af"/>{"".join(parts)}'
-        f'<text x="0" y="{_HEIGHT - 5}">{first}</text>'
-        f'<text x="{_WIDTH}" y="{_HEIGHT - 5}" text-anchor="end">{last if len(bars) > 1 else ""}</text></svg>'
-    )
+def _trend(summary: Summary) -> str:
+    by_signal = {signal: summary.trend(signal) for signal in SIGNALS}
+    bars = {label: {signal: by_signal[signal][label] for signal in SIGNALS} for label in summary.bars()}
+    form = 13 if bars and ":" in next(iter(bars)) else 10
+    gaps = [
+        label for label in bars for gap in summary.gaps() if gap.next_start[:form].replace("T", " ") == label[:form]
+    ]
+    return trend(bars, summary.trend_of_drops(), gaps)
 
 
 def _table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -113,30 +103,25 @@ def _table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def _by_rule(summary: Summary) -> str:
-    tallies = summary.by("rule", "version", "action")
-    highest = max((tally.count for tally in tallies.values()), default=1)
-
     def line(key: tuple[Any, ...], tally: Tally) -> list[str]:
         rule, version, action = key
-        bar = f'<span class="bar" style="width: {tally.count / highest * 100:.1f}%"></span>'
         named = (
             f"{escape(_said(summary, rule, 'title'))}<br><code>{escape(rule)}</code> {f'v{version}' if version else ''}"
         )
         legal = escape(_said(summary, rule, "legal"))
-        return [named, legal, escape(action), f"{tally.count:,}", bar, _when(tally.last)]
+        return [named, legal, escape(action), f"{tally.count:,}", spark(summary.trend(rule=rule)), _when(tally.last)]
 
-    columns = (
-        "rule",
-        "legal reference",
-        "action",
-        "#values",
-        '<span style="white-space: pre">share          </span>',
-        "last",
-    )
+    tallies = summary.by("rule", "version", "action")
+    columns = ("rule", "legal reference", "action", "#values", "over time", "last")
     return _table(columns, (line(*entry) for entry in tallies.items()))
 
 
-_OWN = {"over_budget": "Could not be looked at within the limits"}
+_OWN = {
+    "over_budget": "Could not be looked at within the limits",
+    "photo": "Pictures, recordings and documents, encoded",
+    "exception_values": "What messages of exceptions quote",
+}
+"""What redaction does by itself, without a rule of a file."""
 
 
 def _said(summary: Summary, rule: str, what: str) -> str:

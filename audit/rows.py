@@ -49,7 +49,9 @@ class Redactions:
 
 
 class RuleOnRecord(NamedTuple):
-    """What the ledger keeps of a rule. `examples` is how many tests of its own the rule has."""
+    """What the ledger keeps of a rule. `examples` is how many tests of its own the rule has; `finds` is `text` if it
+    finds something in running text, `keys` if it acts only on values under its keys.
+    """
 
     id: str
     version: int
@@ -57,6 +59,7 @@ class RuleOnRecord(NamedTuple):
     legal: str
     action: str
     examples: int
+    finds: str = "text"
 
 
 def start(version: str, chain: str, found: str, cut_bytes: int) -> Row:

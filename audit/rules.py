@@ -22,4 +22,6 @@ def on_record(rule: Settings) -> RuleOnRecord:
     said = rule.model_dump(mode="json")
     examples = said.get("examples", {})
     count = len(examples.get("match", ())) + len(examples.get("no_match", ()))
-    return RuleOnRecord(said["id"], said["version"], said["title"], said["legal"], said["action"], count)
+    finds_text = any(said.get(each) for each in ("patterns", "cues", "paths")) or said.get("in_text") != "never"
+    finds = "text" if finds_text else "keys"
+    return RuleOnRecord(said["id"], said["version"], said["title"], said["legal"], said["action"], count, finds)

@@ -50,7 +50,8 @@ class Service:
     async def __aenter__(self) -> Self:
         for pipeline, reason in self._config.service.without_redaction().items():
             self._telemetry.unredacted(pipeline, reason)
-        self.graph = build(self._config, self._context)
+        # In a thread: rules are read and compiled, which takes seconds.
+        self.graph = await asyncio.to_thread(build, self._config, self._context)
         async with AsyncExitStack() as stack:
             if self._ledger is not None:
                 await stack.enter_async_context(self._ledger)

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import orjson
 from typer.testing import CliRunner
 
 from config.load import Source, load
@@ -44,6 +45,25 @@ def test_verify(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["audit", "verify", str(ledger)])
     assert result.exit_code == 1
     assert f"{file}:1: " in result.output
+
+
+def test_verify_against_a_file_of_anchors(tmp_path: Path) -> None:
+    """Anchors of this ledger prove it; one of another finds it written anew; a file without any is refused."""
+    ledger = written(tmp_path)
+    (file,) = ledger.glob("*.jsonl")
+    last = orjson.loads(file.read_bytes().splitlines()[-1])
+    for mac, sequence, code, said in (
+        (last["mac"], last["sequence"], 0, ", 0 problems,"),
+        ("0" * 64, last["sequence"], 1, "the ledger was written anew"),
+        (last["mac"], 99, 1, "it is cut off"),
+    ):
+        anchors = tmp_path / "anchors"
+        anchors.write_text(f'{{"line":"{{\\"sequence\\":{sequence},\\"mac\\":\\"{mac}\\"}}"}}\n')
+        result = CliRunner().invoke(app, ["audit", "verify", str(ledger), "--anchors", str(anchors)])
+        assert (result.exit_code, said in result.output) == (code, True)
+    anchors.write_text("none")
+    result = CliRunner().invoke(app, ["audit", "verify", str(ledger), "--anchors", str(anchors)])
+    assert (result.exit_code, "there is no anchor in this file" in result.output) == (1, True)
 
 
 def test_report(tmp_path: Path) -> None:

@@ -35,15 +35,14 @@ class Actions:
         self._stays = [_full_match((*rule.keep_values, *for_all)) for rule in rules]
         if pseudonyms is None and any(rule.action == "pseudonymize" for rule in rules):
             raise ValueError("a rule pseudonymizes, but there is no key")
-        self._masks = [self._mask(rule) for rule in rules]
 
     def mask(self, rule: int) -> bytes | None:
-        """What takes the place of everything that a rule finds; None if that depends on what it is."""
-        return self._masks[rule]
+        """What takes the place of what does not stay of a rule's finds; None if that depends on what it is."""
+        return self._rules[rule].mask if self._rules[rule].action == "mask" else None
 
-    def _mask(self, rule: Rule) -> bytes | None:
-        some_stay = self._some_stay or self._pseudonyms is not None or rule.keep_values
-        return None if some_stay or rule.action != "mask" else rule.mask
+    def some_stay(self, rule: int) -> bool:
+        """Whether `stays` can be true."""
+        return self._some_stay or self._pseudonyms is not None or bool(self._rules[rule].keep_values)
 
     def stays(self, rule: int, found: bytes) -> bool:
         """Whether what a rule found is one of the values it does not act on, or a token that stands for one."""

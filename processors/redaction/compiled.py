@@ -21,6 +21,7 @@ __all__ = ["database"]
 
 _NEVER = (r"\x00{64}", 0)
 """For sets of rules that look for nothing in texts: a database must hold something."""
+_VERSION = version("hyperscan")
 _WORTH_A_FILE = 2**18
 """In bytes; what is smaller is compiled in no time."""
 
@@ -81,7 +82,7 @@ def _folder() -> Path:
 
 
 def _name(lines: Lines) -> str:
-    return hashlib.sha256(repr((version("hyperscan"), os.uname().machine, lines)).encode()).hexdigest()
+    return hashlib.sha256(repr((_VERSION, os.uname().machine, lines)).encode()).hexdigest()
 
 
 def _read(path: Path) -> bytes | None:

@@ -15,14 +15,8 @@ __all__ = ["PHOTO", "Disguises"]
 
 Document = Callable[[bytes, int, int, list[tuple[str, str]]], bytes | None]
 
-PHOTO = Rule(
-    id="photo",
-    title="Pictures, recordings and printed documents",
-    legal="45 CFR 164.514(b)(2)(i)(P), (Q); LGPD art. 5 II",
-    in_text="never",
-    keys=("photo",),
-)
-"""Always on, unless a rule of this id is there."""
+PHOTO = "photo"
+"""The rule under which pictures and the like fall, wherever they are."""
 _ROUNDS = 4
 """How often a text may be escaped. Links in links are escaped twice or three times."""
 
@@ -38,13 +32,12 @@ class Disguises:
     def __init__(
         self, rules: Sequence[Rule], patterns: Patterns, max_bytes: int, document: Document, documents: Documents
     ) -> None:
-        """`rules` end with `PHOTO` or hold a rule of its id."""
         self._patterns = patterns
         self._max_bytes = max_bytes
         self._document = document
         self._documents = documents
         self._numbers = {rule.id: number for number, rule in enumerate(rules)}
-        self._photo = self._numbers[PHOTO.id]
+        self._photo = self._numbers.get(PHOTO)
         self._left: int | None = None
 
     def found(self, text: bytes, depth: int) -> list[Found]:
@@ -120,8 +113,7 @@ class Disguises:
         new = self._documents.redacted(text, depth + 1, counts)
         if new == text:
             return []
-        number = next((self._numbers[rule] for rule, _ in counts if rule in self._numbers), self._photo)
-        return [Found(*changed_range(text, new), number)]
+        return [Found(*changed_range(text, new), self._first(counts))]
 
     def _decoded(self, part: Encoded, depth: int) -> Found | None:
         number = self._photo if part.text is None else self._number(part.text, depth)
@@ -133,4 +125,11 @@ class Disguises:
         counts: list[tuple[str, str]] = []
         if self._document(text, 0, depth + 1, counts) == text:
             return None
-        return next((self._numbers[rule] for rule, _ in counts if rule in self._numbers), self._photo)
+        return self._first(counts)
+
+    def _first(self, counts: list[tuple[str, str]]) -> int:
+        """The number of the first rule that acted. Raises: `OverBudget` if it was none, but something too large."""
+        number = next((self._numbers[rule] for rule, _ in counts), None)
+        if number is None:
+            raise OverBudget
+        return number

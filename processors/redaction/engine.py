@@ -10,7 +10,6 @@ import orjson
 from processors.redaction.actions import Actions, Counts
 from processors.redaction.edits import Changes, Edits, Redaction
 from processors.redaction.json_pairs import without_pair
-from processors.redaction.messages import is_message
 from processors.redaction.names import Names
 from processors.redaction.patterns import OverBudget, Patterns
 from processors.redaction.pseudonyms import Pseudonyms
@@ -18,7 +17,7 @@ from processors.redaction.rules import Rule, digest
 from processors.redaction.text import Text
 from processors.redaction.values import as_value
 from wire.protobuf import length_delimited
-from wire.redact import DEEP_JSON, DEEP_VALUE, EXCEPTION, KEEP, KEY, KEY_HIT, RULE, SCAN, Gather, Hit
+from wire.redact import DEEP_JSON, DEEP_VALUE, KEEP, KEY, KEY_HIT, RULE, SCAN, Gather, Hit
 
 __all__ = ["Changes", "Engine", "Redaction"]
 
@@ -80,8 +79,11 @@ class Engine:
         self._all_but = [(RULE + n, _kept(rule.all_but)) for n, rule in enumerate(acting) if rule.all_but is not None]
         self._patterns = Patterns(acting)
         self._actions = Actions(acting, pseudonyms, this_year)
-        masks = {RULE + number: (rule.id, self._actions.mask(number)) for number, rule in enumerate(acting)}
-        self._masks = {code: (rule, as_value(mask, False)) for code, (rule, mask) in masks.items() if mask is not None}
+        self._masks = {
+            RULE + number: (rule.id, as_value(mask, False))
+            for number, rule in enumerate(acting)
+            if (mask := self._actions.mask(number)) is not None and not self._actions.some_stay(number)
+        }
         self._text = Text(acting, self._patterns, self._actions, max_value_bytes, self.document)
         self._known_keys: dict[bytes, int] = {}
         self._gather = Gather(self._decide, self._known_keys, max_depth)
@@ -193,8 +195,6 @@ class Engine:
     def _decide(self, path: bytes, key: bytes) -> int:
         """The code of a key seen for the first time. One that holds something itself is never remembered."""
         code = self._code(path.decode("utf-8", "replace"))
-        if code == SCAN and is_message(path.decode("utf-8", "replace")):
-            code = EXCEPTION
         try:
             holds_something = any(self._patterns.look(key))
         except OverBudget:

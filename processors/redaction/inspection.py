@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
 from pipeline.batch import Batch
-from processors.redaction.disguises import PHOTO
 from processors.redaction.edits import Changes
 from processors.redaction.engine import Engine
-from processors.redaction.messages import EXCEPTION_VALUES
 from processors.redaction.pseudonyms import Pseudonyms
 from processors.redaction.rules import Rule
 from wire import schema
@@ -34,7 +32,7 @@ class Inspection:
     ) -> None:
         acting = [rule for rule in rules if rule.action != "observe" and rule.all_but is None]
         self._engine = Engine(acting, max_value_bytes, max_depth, pseudonyms)
-        masks = {_UNREADABLE, *(rule.mask for rule in (*acting, PHOTO, EXCEPTION_VALUES))}
+        masks = {_UNREADABLE, *(rule.mask for rule in acting)}
         tokens = [pseudonyms.expression.encode()] if pseudonyms else []
         self._left = re.compile(b"|".join([*_expressions(masks), *tokens]))
         self._one_at_a_time = threading.Lock()

@@ -3,19 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from processors.redaction.rules import Rule
-
-__all__ = ["EXCEPTION_VALUES", "TRIGGERS", "exception_values", "is_message"]
-
-EXCEPTION_VALUES = Rule(
-    id="exception_values",
-    title="Values in the messages of exceptions",
-    legal="45 CFR 164.514(b)(2)(i); LGPD art. 5 I",
-    placeholder="[value]",
-    in_text="never",
-    keys=("exception.message", "exception.stacktrace", "error.message", "error.stack", "exception.stack_trace"),
-)
-"""Always on, unless a rule of this id is there. Under its keys every line is a message, elsewhere those that say so."""
+__all__ = ["TRIGGERS", "exception_values"]
 
 _SAYS_SO = (
     r"(?:error|exception|failure|fault|warning|panic): "
@@ -71,11 +59,6 @@ _LONGEST_NAME = 200
 _NUMBER = re.compile(rb"[\d.-]*\d{5,}[\d.-]*")
 
 
-def is_message(key: str) -> bool:
-    """Whether values under a key are messages of exceptions, by its last words."""
-    return key.lower().replace("_", ".").endswith(tuple(known.replace("_", ".") for known in EXCEPTION_VALUES.keys))
-
-
 def exception_values(text: bytes, *, whole: bool) -> Iterator[tuple[int, int]]:
     """The ranges of values that an exception quotes. `whole`: the text is one; else only lines that say so are."""
     if not whole and _MESSAGE.search(text) is None:
@@ -100,7 +83,7 @@ def _values(line: bytes, first: int, *, whole: bool) -> Iterator[tuple[int, int]
     for quoted in _QUOTED.finditer(line, first):
         kind = quoted.lastgroup or "single"
         start, end = quoted.span(kind)
-        if start == end or quoted[kind] == EXCEPTION_VALUES.mask:
+        if start == end:
             continue
         if kind in ("row", "contains") or not _is_name(line, quoted.start(), quoted.end(), quoted[kind], whole=whole):
             yield start, end

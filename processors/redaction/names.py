@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from processors.redaction.rules import Rule
-from wire.redact import KEEP, RULE, SCAN, SQL
+from wire.redact import EXCEPTION, KEEP, RULE, SCAN, SQL
 
 __all__ = ["PERSONS", "Names", "text_spelling", "words"]
 
@@ -54,6 +54,7 @@ _ASIDE = frozenset(
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _WORD_WITH_ACCENTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z\u0080-\uffff]+|[0-9]+")
+_OF_LANGUAGE: dict[str | None, int] = {"sql": SQL, "exception": EXCEPTION}
 _MOST_WORDS = 6
 """The longest key of a rule, in words."""
 
@@ -93,8 +94,7 @@ class Names:
                 self._add(key, rule, RULE + number)
 
     def _add(self, key: str, rule: Rule, code: int) -> None:
-        if rule.language == "sql":
-            code = SQL
+        code = _OF_LANGUAGE.get(rule.language, code)
         dotted = ".".join(words(key))
         if rule.action == "keep":
             (self._whole_begins if key.endswith(".*") else self._whole).add(dotted)

@@ -100,8 +100,9 @@ class Rule(Treatment):
     """Collections in paths; the segment after one of them is an id: `/patients/12345` becomes `/patients/{id}`."""
     segments: Literal["any", "numbered"] = "any"
     """Which segments are ids: all but well-known words, or only those with a digit or an @."""
-    language: Literal["sql"] | None = None
-    """Values under the keys are in this language: only literals are taken out."""
+    language: Literal["sql", "exception"] | None = None
+    """Values under the keys are in this language: `sql`, only literals are taken out; `exception`, only what a message
+    quotes."""
     all_but: tuple[str, ...] | None = None
     """Every key falls under the rule but these and kept ones: whole keys, or `a.*` for all below. The other rules act
     on what is left."""
@@ -130,7 +131,7 @@ class Rule(Treatment):
     @model_validator(mode="after")
     def _action_is_possible(self) -> "Rule":
         finds_text = bool(self.patterns or self.paths or self.cues)
-        if self.language is not None and self.action not in ("mask", "keep"):
+        if self.language == "sql" and self.action not in ("mask", "keep"):
             raise ValueError(f"the action {self.action} cannot be done to literals; they are masked")
         if self.action == "keep" and finds_text:
             raise ValueError("a rule that keeps takes keys and keep_values; patterns, cues and paths are for others")

@@ -1,14 +1,14 @@
 """Redacting one text: it is taken apart, what falls under a rule is replaced, all else stays as it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import orjson
 
 from processors.redaction.actions import Actions, Counts
 from processors.redaction.budget import OverBudget
-from processors.redaction.disguises import PHOTO, Disguises
+from processors.redaction.disguises import Disguises
 from processors.redaction.documents import Documents
-from processors.redaction.messages import EXCEPTION_VALUES, exception_values
+from processors.redaction.messages import exception_values
 from processors.redaction.octets import is_text
 from processors.redaction.patterns import Found, Patterns
 from processors.redaction.rules import Rule
@@ -30,13 +30,12 @@ class Text:
         self._patterns = patterns
         self._max_bytes = max_bytes
         self._document = document
-        always = [rule for rule in (PHOTO, EXCEPTION_VALUES) if rule.id not in {own.id for own in rules}]
-        self._own = len(rules)
-        self._rules = [*rules, *always]
-        self._masks = [actions.mask(number) for number in range(len(rules))] + [rule.mask for rule in always]
+        self._rules = rules
+        self._masks = [actions.mask(number) for number in range(len(rules))]
+        self._some_stay = [actions.some_stay(number) for number in range(len(rules))]
         self._documents = Documents(rules, actions, document)
-        self._disguises = Disguises(self._rules, patterns, max_bytes, document, self._documents)
-        self._exception_values = next(n for n, rule in enumerate(self._rules) if rule.id == EXCEPTION_VALUES.id)
+        self._disguises = Disguises(rules, patterns, max_bytes, document, self._documents)
+        self._messages = next((number for number, rule in enumerate(rules) if rule.language == "exception"), None)
         self._sql = next((rule.id for rule in rules if rule.language == "sql"), "sql_literals")
 
     def redact(self, text: bytes, code: int, depth: int, counts: Counts) -> bytes | None:
@@ -65,10 +64,16 @@ class Text:
                 text = by_position
                 found, disguised = self._patterns.look(text)
         if disguised or code == EXCEPTION:
-            values = exception_values(text, whole=code == EXCEPTION)
             found = [*self._disguises.found(text, depth), *found]
-            found += [Found(*value, self._exception_values) for value in values]
+            if self._messages is not None:
+                found += self._quoted_values(text, self._messages, whole=code == EXCEPTION)
         return self._replace(text, found, counts)
+
+    def _quoted_values(self, text: bytes, rule: int, *, whole: bool) -> Iterator[Found]:
+        """What an exception quotes, and is no mask."""
+        for start, end in exception_values(text, whole=whole):
+            if text[start:end] != self._rules[rule].mask:
+                yield Found(start, end, rule)
 
     def _bytes(self, content: bytes, depth: int, counts: Counts) -> bytes | None:
         """Bytes that are no text: what is readable in them or packed makes them go as a whole."""
@@ -104,7 +109,7 @@ class Text:
     def _replace(self, text: bytes, found: list[Found], counts: Counts) -> bytes | None:
         if found and not text.isascii():
             found = [_whole_characters(text, one) for one in found]
-        found = [one for one in found if self._masks[one.rule] is not None or not self._stays(one, text)]
+        found = [one for one in found if not (self._some_stay[one.rule] and self._stays(one, text))]
         if not found:
             return text
         pieces: list[bytes] = []
@@ -118,7 +123,7 @@ class Text:
         return b"".join((*pieces, text[at:]))
 
     def _stays(self, one: Found, text: bytes) -> bool:
-        return one.rule < self._own and self._actions.stays(one.rule, one.plain or text[one.start : one.end])
+        return self._actions.stays(one.rule, one.plain or text[one.start : one.end])
 
     def _treated(self, one: Found, text: bytes, counts: Counts) -> bytes | None:
         """What takes the place of what was found, in plain if it was disguised: so equal values have equal tokens."""

@@ -106,14 +106,20 @@ def test_a_span_of_time(ledger: Path) -> None:
 
 
 def test_csv(ledger: Path) -> None:
-    """A table with a line for each sort of redaction, drop and waiver."""
+    """A table with a line for each sort of redaction, drop and waiver, then for each field of the matrix."""
     table = list(csv.DictReader(io.StringIO(report([ledger], None, None, "csv", KEY))))
-    assert [(line["kind"], line["rule"], line["legal"], line["reason"], line["count"]) for line in table] == [
+    assert [(line["kind"], line["rule"], line["legal"], line["reason"], line["count"]) for line in table[:4]] == [
         ("redaction", "email", "LGPD art. 5 I", "", "4"),
         ("redaction", "ssn", "45 CFR 164.514(b)(2)(i)(G)", "", "15"),
         ("drop", "", "", "redaction_failed", "2"),
         ("waiver", "", "", "made-up <data>", ""),
     ]
+    assert {line["kind"] for line in table[4:]} == {"coverage"}
+    (field,) = [line for line in table[4:] if (line["identifier"], line["place"]) == ("G", "Span.attributes")]
+    assert (field["state"], field["rules"], field["count"], field["last"]) == (
+        "hit", "ssn", "15", "2026-03-03T08:06:00.000000Z"
+    )  # fmt: skip
+    assert field["test"] == "tests/oracle: ssn_formatted, ssn_impossible, ssn_bare × traces Span.attributes"
 
 
 def test_html(ledger: Path) -> None:
@@ -130,7 +136,12 @@ def test_html(ledger: Path) -> None:
         "killed or crashed",
         "<b>19</b>values redacted",
         "was not stopped in order",
-        "<title>2026-03-02 06:00: 7</title>",
+        "<title>2026-03-02 06:00: 7 (traces 7)</title>",
+        "<title>gap in the ledger, 2026-03-03 08:00</title>",
+        'aria-label="Dropped items over time, at most 2"',
+        "<b>No rule hides:</b> A (Names) in traces, logs;",
+        "No pipeline of this signal redacts.",
+        "tests/oracle: ssn_formatted, ssn_impossible, ssn_bare × traces Span.attributes",
     ):
         assert text in page
 
@@ -148,6 +159,22 @@ def test_html_of_nothing(ledger: Path) -> None:
     page = report([ledger], moment("2027-01-01"), None, "html", KEY)
     assert "Nothing was redacted in this time." in page
     assert "Nothing was dropped." in page
+
+
+def test_small_counts(ledger: Path) -> None:
+    """On demand, no count of redactions is given that is about a few people only; the page says so."""
+    content = json.loads(report([ledger], None, None, "json", KEY, smallest=11))
+    assert [each["count"] for each in content["redactions"]] == [11, 15]
+    assert {each["count"] for each in content["trend"]} == {0, 11, 22}
+    page = report([ledger], None, None, "html", KEY, smallest=11)
+    assert "Counts below 11 are given as 11." in page
+
+
+def test_trend_of_a_rule(ledger: Path) -> None:
+    """Each rule has its own."""
+    trends = as_json(ledger)["trend_by_rule"]
+    assert {rule: sum(trend.values()) for rule, trend in trends.items()} == {"ssn": 15, "email": 4}
+    assert as_json(ledger)["trend_of_drops"]["2026-03-02 08:00"] == 2
 
 
 def test_moment() -> None:

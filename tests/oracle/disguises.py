@@ -1,13 +1,16 @@
 """The ways in which an identifier hides in a text."""
 
+import gzip
 import html
 import json
 import unicodedata
-from base64 import b64encode, urlsafe_b64encode
+import zlib
+from base64 import b64encode, encodebytes, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus, urlencode
 
-from tests.oracle.identifiers import Fact
+from tests.oracle import documents
+from tests.oracle.facts import Fact
 
 __all__ = ["DISGUISES", "KEY_OF", "needs"]
 
@@ -30,6 +33,14 @@ def _nested(value: object, levels: int) -> str:
 
 def _base64(text: str) -> str:
     return b64encode(text.encode()).decode()
+
+
+def _packed(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def _object_text(fact: Fact) -> bytes:
+    return json.dumps(_object(fact)).encode()
 
 
 def _base64url(text: str) -> str:
@@ -116,7 +127,47 @@ DISGUISES: dict[str, Callable[[Fact], str]] = {
     "java trace": _java_trace,
     "exception": lambda fact: f"KeyError: '{fact.value}'",
     "unique key": lambda fact: f'violates constraint "visits_key" DETAIL: Key ({fact.key})=({fact.value}) exists.',
-    "hl7": lambda fact: fact.hl7.replace("{}", fact.value),
+    "percent u": lambda fact: _in_value(fact, lambda text: "".join(f"%u{ord(each):04X}" for each in text)),
+    "hex escapes": lambda fact: _in_value(fact, lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode())),
+    "escapes twice": lambda fact: json.dumps(
+        {"inner": '{"message": "' + _in_value(fact, lambda text: "".join(f"\\u{ord(x):04x}" for x in text)) + '"}'}
+    ),
+    "marks of direction": lambda fact: _in_value(fact, lambda text: "\u200f".join((text[:2], text[2:5], text[5:]))),
+    "json in a query": lambda fact: f"/find?filter={quote(json.dumps(_object(fact)), safe='')}&page=2",
+    "json in a form": lambda fact: urlencode({"payload": json.dumps(_object(fact)), "ok": "yes"}),
+    "form in json": lambda fact: json.dumps({"body": urlencode({"step": "2", fact.key: fact.value})}),
+    "url in json": lambda fact: json.dumps({"url": f"https://api.example.org/v1/find?{fact.key}={quote(fact.value)}"}),
+    "base64 in json": lambda fact: json.dumps({"data": _base64(json.dumps(_object(fact)))}),
+    "base64 twice": lambda fact: _base64(_base64(json.dumps(_object(fact)))),
+    "base64 in a query": lambda fact: f"/cb?state={quote(_base64(json.dumps(_object(fact))), safe='')}&ok=1",
+    "base64 in lines": lambda fact: encodebytes(json.dumps({"pad": "x" * 60, **_object(fact)}).encode()).decode(),
+    "gzip in base64": lambda fact: f"payload={_packed(gzip.compress(_object_text(fact), mtime=0))}",
+    "zlib in base64": lambda fact: _packed(zlib.compress(_object_text(fact))),
+    "utf-16 in base64": lambda fact: _packed(fact.text.encode("utf-16-le")),
+    "hex": lambda fact: fact.text.encode().hex(),
+    "hex of json": lambda fact: f"0x{_object_text(fact).hex()}",
+    "multipart": lambda fact: (
+        f'--xYzZy\r\nContent-Disposition: form-data; name="{fact.key}"\r\n\r\n{fact.value}\r\n--xYzZy--\r\n'
+    ),
+    "logfmt": lambda fact: f'level=warn msg="not found" {fact.key}="{fact.value}" took=12ms',
+    "python dict": lambda fact: f"saving {_object(fact)!r}",
+    "ruby hash": lambda fact: f'Parameters: {{"step"=>"2", "{fact.key}"=>"{fact.value}"}}',
+    "java object": lambda fact: f"Record[step=2, {fact.key}={fact.value}, active=true]",
+    "hl7": documents.hl7,
+    "hl7 in lines": lambda fact: documents.hl7(fact, end="\n"),
+    "hl7 in a frame": lambda fact: f"sent \x0b{documents.hl7(fact)}\x1c\r",
+    "hl7 in json": lambda fact: json.dumps({"event": "received", "payload": documents.hl7(fact)}),
+    "hl7 in base64": lambda fact: f"body={_base64(documents.hl7(fact))}",
+    "hl7 of its own separators": lambda fact: documents.hl7(fact, separator="#"),
+    "fhir": documents.fhir,
+    "fhir in a line": lambda fact: f"POST /fhir 201 {documents.fhir(fact)} in 12 ms",
+    "fhir in json": lambda fact: json.dumps({"request": {"body": documents.fhir(fact)}}),
+    "fhir xml": documents.fhir_xml,
+    "ccda": documents.ccda,
+    "ccda of a prefix": lambda fact: documents.ccda(fact, prefix="cda"),
+    "ccda in json": lambda fact: json.dumps({"document": documents.ccda(fact)}),
+    "ccda escaped": lambda fact: f"<soap:Body><doc>{html.escape(documents.ccda(fact))}</doc></soap:Body>",
+    "ccda in base64": lambda fact: _base64(documents.ccda(fact)),
 }
 """By name: how a fact becomes a text that stands in some place."""
 
@@ -140,25 +191,39 @@ _OF_KEY = frozenset(
     (
         *("json", "json in json", "json four deep", "json list", "json in a line", "json cut", "url query"),
         *("url in a url", "form", "base64 of json", "base64url of json", "base64 in a line", "jwt"),
-        *("data uri of json", "image", "unique key"),
+        *(
+            "data uri of json",
+            "image",
+            "unique key",
+            "json in a query",
+            "json in a form",
+            "form in json",
+            "url in json",
+        ),
+        *("base64 in json", "base64 twice", "base64 in a query", "base64 in lines", "gzip in base64", "zlib in base64"),
+        *("hex of json", "multipart", "logfmt", "python dict", "ruby hash", "java object"),
     )
 )
 _OF_VALUE = frozenset(("sql", "sql backslash", "sql comment", "exception"))
+_OF_DIGITS = frozenset(("full width", "other digits"))
+_WITHIN = frozenset(("zero width", "soft hyphen", "marks of direction"))
 
 
 def needs(disguise: str, fact: Fact) -> bool:
     """Whether the disguise makes something of this fact that has to be found."""
+    if disguise.startswith(("hl7", "fhir", "ccda")):
+        return documents.known(fact)
+    if disguise in _OF_DIGITS:
+        return bool(fact.text) and sum(map(str.isdigit, fact.value)) > 8
+    if disguise in _WITHIN:
+        return fact.value in fact.text
     match disguise:
-        case "hl7":
-            return bool(fact.hl7)
         case "url path":
             return bool(fact.path)
         case "json number":
             return fact.value.isdigit()
         case "en dash":
             return "-" in fact.value and fact.value in fact.text
-        case "full width" | "other digits":
-            return bool(fact.text) and sum(map(str.isdigit, fact.value)) > 8
-        case "zero width" | "soft hyphen":
-            return fact.value in fact.text
+        case "base64 twice" | "image":
+            return True
     return disguise in _OF_KEY or disguise in _OF_VALUE or bool(fact.text)

@@ -1,18 +1,23 @@
-"""The search: every form in which an identifier can be recognised, looked for in everything that came out."""
+"""The search: what of a canary can be recognised, looked for in every reading of what came out.
+
+Spellings are not searched one by one: the readings (`readings`) take away what a spelling adds, so that one needle
+finds `536-90-4399`, `536 90 4399`, `5.36904399e+08` and `NTM2LTkwLTQzOTk=`. Only digests need needles of their own.
+"""
 
 import hashlib
-import html
-import re
 import unicodedata
-from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from urllib.parse import quote, quote_plus, unquote
 
-__all__ = ["Leak", "Search", "folded", "forms"]
+from tests.oracle.facts import Fact
+from tests.oracle.readings import in_letters
 
-_ANCHOR = 8
-"""Bytes by which a form is found before it is compared as a whole; no form is shorter."""
+__all__ = ["Leak", "Search", "compact", "needles"]
+
+_GRAM = 8
+"""Bytes by which a needle is found before it is compared as a whole."""
+_SHORTEST = _GRAM + 1
+"""A needle begins at an even or an odd offset: with its grams at 0 and 1, every other offset of a text is enough."""
 
 
 class Leak(NamedTuple):
@@ -22,83 +27,59 @@ class Leak(NamedTuple):
     form: str
 
 
-def forms(secret: str) -> dict[str, bytes]:
-    """The forms of a leak, by name. What is only written differently (`%40`, `\\u0040`, `&#64;`) is `folded`'s."""
-    found = {name: text.encode() for name, text in _spellings(secret).items()}
-    for name, value in {"": secret.encode(), "of the compact form ": found.get("compact", b"")}.items():
-        if value:
-            found |= {f"{kind} {name}".strip(): form for kind, form in _encodings(value).items()}
-    return {name: form for name, form in found.items() if len(form) >= _ANCHOR}
+def compact(text: str) -> str:
+    """Letters without accents or capitals, and digits; nothing else."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return "".join(filter(str.isalnum, plain)).lower()
 
 
-def _spellings(secret: str) -> dict[str, str]:
-    compact = "".join(filter(str.isalnum, secret))
-    spelled = {"raw": secret, "quoted": quote(secret, safe=""), "quoted with +": quote_plus(secret)}
-    spelled["quoted twice"] = quote(spelled["quoted"], safe="")
-    spelled |= {f"with {name}": re.sub(r"[^0-9A-Za-z]+", mark, secret) for name, mark in _SEPARATORS.items()}
-    if len(compact) >= 9:
-        spelled["compact"] = compact
-    if compact.isdigit():
-        spelled |= {"float": repr(float(compact)), "exponent": f"{float(compact):.{len(compact) - 1}e}".split("e")[0]}
-        spelled["no leading zeros"] = compact.lstrip("0")
-    return {name: text for name, text in spelled.items() if len("".join(filter(str.isalnum, text))) >= 8}
+def needles(fact: Fact) -> dict[bytes, str]:
+    """What may be in no reading, with the name of the form."""
+    found: dict[bytes, str] = {}
+    for secret in fact.hidden:
+        plain = compact(secret)
+        digits = "".join(filter(str.isdigit, plain))
+        found[plain.encode()] = "plain"
+        found[plain[::-1].encode()] = "reversed"
+        found[digits.encode()] = "digits"
+        # As numbers are written: no zeros before, none after the last digit of a mantissa.
+        found[digits.strip("0").encode()] = "number"
+    for text in {fact.value, *fact.hidden}:
+        for spelling in {text, text.lower(), compact(text), "".join(filter(str.isalnum, text))}:
+            found |= _digests(spelling.encode())
+    return {needle: form for needle, form in found.items() if len(needle) >= _SHORTEST}
 
 
-_SEPARATORS = {"spaces": " ", "dots": ".", "dashes": "-", "underscores": "_"}
-
-
-def _encodings(value: bytes) -> dict[str, bytes]:
-    encoded = {
-        "hex": value.hex().encode(),
-        "hex in capitals": value.hex().upper().encode(),
-        "hex with colons": value.hex(":").encode(),
-        "utf-16": value.decode().encode("utf-16-le"),
-        "reversed": value[::-1],
-    }
-    for digest in ("md5", "sha1", "sha256"):
-        sum_ = hashlib.new(digest, value, usedforsecurity=False)
-        encoded[digest] = sum_.hexdigest().encode()
-        encoded[f"{digest} in base64"] = b64encode(sum_.digest())[:20]
-        encoded[f"{digest} bytes"] = sum_.digest()
-    for shift in range(3):
-        # Without the characters that depend on what stands before and after.
-        cut = slice((0, 2, 3)[shift], (len(value) + shift) // 3 * 4)
-        encoded[f"base64 at {shift}"] = b64encode(bytes(shift) + value)[cut]
-        encoded[f"base64url at {shift}"] = urlsafe_b64encode(bytes(shift) + value)[cut]
-    return encoded
-
-
-_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
-_WORTH_FOLDING = re.compile(r"[^\x00-\x7f]|\\u|&#|&[a-z]|%[0-9a-fA-F]{2}")
-_DASHES = {ord(dash): "-" for dash in "\u2010\u2011\u2012\u2013\u2014\u2212"}
-
-
-def folded(text: str) -> str:
-    """The text as a reader would understand it: escapes, entities and percent signs resolved, characters made plain."""
-    if not _WORTH_FOLDING.search(text):
-        return text
-    for _ in range(3):
-        text = unquote(html.unescape(_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)))
-    text = unicodedata.normalize("NFKC", "".join(each for each in text if unicodedata.category(each) != "Cf"))
-    plain = (str(unicodedata.digit(each)) if not each.isascii() and each.isdigit() else each for each in text)
-    return "".join(plain).translate(_DASHES)
+def _digests(value: bytes) -> dict[bytes, str]:
+    """Half of a digest is enough to test a guess, so half of it is looked for."""
+    made = {"md5": hashlib.md5(value, usedforsecurity=False), "sha1": hashlib.sha1(value, usedforsecurity=False)}
+    made["sha256"] = hashlib.sha256(value)
+    found = {each.digest()[:_SHORTEST]: f"bytes of {name}" for name, each in made.items()}
+    return found | {in_letters(each.hexdigest()[: 2 * _GRAM].encode()): name for name, each in made.items()}
 
 
 class Search:
-    """Looks for many canaries at once: the first bytes of each form are looked up at every offset of a text."""
+    """Looks for many canaries at once: at every second offset of a text, eight bytes are looked up in a set."""
 
-    def __init__(self, secrets: Iterable[tuple[int, Iterable[str]]]) -> None:
-        """`secrets`: for each number what may not come out."""
-        self._forms: dict[bytes, list[tuple[bytes, int, str]]] = {}
-        for number, hidden in secrets:
-            for secret in hidden:
-                for name, form in forms(secret).items():
-                    self._forms.setdefault(form[:_ANCHOR], []).append((form, number, name))
+    def __init__(self, canaries: Iterable[tuple[int, Fact]]) -> None:
+        self._needles: dict[int, list[tuple[bytes, int, int, str]]] = {}
+        for number, fact in canaries:
+            for needle, form in needles(fact).items():
+                for offset in (0, 1):
+                    gram = int.from_bytes(needle[offset : offset + _GRAM], "little")
+                    self._needles.setdefault(gram, []).append((needle, offset, number, form))
+        self._grams = set(self._needles)
 
     def leaks(self, data: bytes) -> Iterator[Leak]:
         """What is in the data, each leak as often as it is there."""
-        anchors = self._forms
-        for at in [at for at in range(len(data) - _ANCHOR + 1) if data[at : at + _ANCHOR] in anchors]:
-            for form, number, name in anchors[data[at : at + _ANCHOR]]:
-                if data.startswith(form, at):
-                    yield Leak(number, name)
+        for start in range(0, _GRAM, 2):
+            grid = memoryview(data)[start : start + (len(data) - start) // _GRAM * _GRAM].cast("Q")
+            if hits := self._grams.intersection(grid):
+                for place in (place for place, gram in enumerate(grid) if gram in hits):
+                    yield from self._at(data, start + place * _GRAM, grid[place])
+
+    def _at(self, data: bytes, at: int, gram: int) -> Iterator[Leak]:
+        for needle, offset, number, form in self._needles[gram]:
+            begin = at - offset
+            if data.startswith(needle, max(begin, 0)) and begin >= 0:
+                yield Leak(number, form)

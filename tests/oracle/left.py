@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from tests.oracle.places import DATA
 from tests.oracle.recorder import Received
 
-__all__ = ["decoded", "texts"]
+__all__ = ["decoded", "items", "texts"]
 
 _KINDS = descriptor_pb2.FieldDescriptorProto
 _SCHEMA: dict[str, list[tuple[int, str, str]]] = {
@@ -55,6 +55,17 @@ def decoded(received: Received) -> tuple[bytes, Message]:
     body = snappy.uncompress(received.body)
     kind = "WriteRequest" if received.path.endswith("/write") else "PushRequest"
     return body, _MESSAGES[kind].FromString(body)
+
+
+def items(message: Any) -> Iterator[list[str | bytes]]:
+    """The texts of each span, metric and log record of an OTLP message, with those of its resource and scope."""
+    for envelope in message.ListFields()[0][1]:
+        records = [record for scope in getattr(envelope, "scope_logs", ()) for record in scope.log_records]
+        if len(records) > 1:
+            # Of `json_logs`, which puts all of a request into one envelope.
+            yield from (list(texts(record)) for record in records)
+        else:
+            yield list(texts(envelope))
 
 
 def texts(message: Any) -> Iterator[str | bytes]:

@@ -9,14 +9,16 @@ from typing import Literal
 from google.protobuf.message import Message
 
 from tests.oracle.disguises import DISGUISES, KEY_OF, needs
-from tests.oracle.identifiers import IDENTIFIERS, Fact
+from tests.oracle.facts import Fact
+from tests.oracle.identifiers import IDENTIFIERS
 from tests.oracle.places import PLACES, Path, is_body, payload
 
-__all__ = ["UNDER_KEY", "Placement"]
+__all__ = ["UNDER_KEY", "Placement", "is_marker", "never_planted"]
 
 UNDER_KEY = ("under key", "under key as number", "under key as double")
 _JSON_LOGS = ("message", "field", "nested field", "key", "line of text")
-_ALL_PLACES = [*PLACES, *(f"json_logs {form}" for form in _JSON_LOGS)]
+_ALL_PLACES = (*PLACES, *(f"json_logs {form}" for form in _JSON_LOGS))
+_ALL_IDENTIFIERS = tuple(IDENTIFIERS)
 
 
 def marker(number: int) -> str:
@@ -26,6 +28,11 @@ def marker(number: int) -> str:
         number, digit = divmod(number, 20)
         letters = "bcdfghjklmnpqrstvwxz"[digit] + letters
     return f"it{letters}"
+
+
+def is_marker(text: str) -> bool:
+    """Whether a text is one of them."""
+    return text.startswith("it") and len(text) >= 7 and text.isalpha() and not set(text[2:]) & set("aeiouy")
 
 
 @dataclass
@@ -42,10 +49,13 @@ class Placement:
     @cached_property
     def _choice(self) -> tuple[str, Fact, str, str]:
         random = self._random
-        identifier = random.choice(list(IDENTIFIERS))
+        identifier = random.choice(_ALL_IDENTIFIERS)
         fact = IDENTIFIERS[identifier](random)
         place = random.choice(_ALL_PLACES)
-        return identifier, fact, place, random.choice(_disguises(fact, place))
+        disguise = random.choice(_NAMES)
+        while not _fits(disguise, fact, place):
+            disguise = random.choice(_NAMES)
+        return identifier, fact, place, disguise
 
     @property
     def identifier(self) -> str:
@@ -146,17 +156,28 @@ _PAIRS = ("text", "bytes", "list", "map", "deep map", "field", "nested field")
 """Shapes in which a text has a key; the others are texts, and keys themselves."""
 
 
-def _disguises(fact: Fact, place: str) -> list[str]:
-    """What this fact can be disguised as in this place."""
+_NAMES = (*DISGUISES, *UNDER_KEY * 3)
+
+
+def _fits(disguise: str, fact: Fact, place: str) -> bool:
+    """Whether this fact can be disguised like that in this place."""
     form = place.partition(":")[2] or place.removeprefix("json_logs ")
-    fit = [name for name in DISGUISES if needs(name, fact)]
-    if form not in _PAIRS or place in _BARE_BODIES:
-        # Without a key of its own nothing says that a text is SQL or an exception.
-        fit = [name for name in fit if not name.startswith("sql") and name != "exception"]
-    if form not in _PAIRS:
-        return fit
-    numbers = UNDER_KEY if fact.value.isdigit() and len(fact.value) < 16 and form != "bytes" else UNDER_KEY[:1]
-    return [*fit, *numbers * 3]
+    if disguise in UNDER_KEY:
+        is_number = fact.value.isdigit() and len(fact.value) < 16 and form != "bytes"
+        return form in _PAIRS and (disguise == UNDER_KEY[0] or is_number)
+    # Without a key of its own nothing says that a text is SQL or an exception.
+    if (disguise.startswith("sql") or disguise == "exception") and (form not in _PAIRS or place in _BARE_BODIES):
+        return False
+    if disguise in _OF_LINES and form == "line of text":
+        return False
+    return needs(disguise, fact)
 
 
+_OF_LINES = ("multipart", "base64 in lines")
+"""Made of several lines, without which they are not what they are."""
 _BARE_BODIES = frozenset(f"logs LogRecord.body:{form}" for form in ("text", "bytes", "list"))
+
+
+def never_planted(seed: int, number: int) -> Fact:
+    """A canary of a run that never was, of the same class as that of a placement."""
+    return IDENTIFIERS[_ALL_IDENTIFIERS[number % len(_ALL_IDENTIFIERS)]](Random(f"never {seed}:{number}"))

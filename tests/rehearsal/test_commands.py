@@ -31,7 +31,8 @@ def test_rules_hold(configs: Path) -> None:
     result = run("test", "--config", configs / "good.yaml", "--junit", configs / "junit.xml")
     assert result.exit_code == 0
     assert result.stdout.endswith("passed, 0 failed, 0 without examples\n")
-    assert b'<testcase classname="telescrub.tests" name="a" />' in (configs / "junit.xml").read_bytes()
+    written = f'<testcase classname="telescrub.tests" name="a" file="{configs}/good.yaml" line="9" />'
+    assert written in (configs / "junit.xml").read_text()
 
 
 def test_a_rule_does_not_hold(configs: Path) -> None:

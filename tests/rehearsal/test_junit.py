@@ -9,7 +9,7 @@ def test_document() -> None:
     verdicts = [
         Verdict("redact_phi", "ssn", ""),
         Verdict("redact_phi", "mail", "", (), True),
-        Verdict("tests", 'a <"b"> \x1b', "", ("'x' came out:\n  body = \x00x", "more")),
+        Verdict("tests", 'a <"b"> \x1b', "", ("'x' came out:\n  body = \x00x", "more"), file="a.yaml", line=12),
     ]
     assert junit(verdicts).decode() == (
         "<?xml version='1.0' encoding='utf-8'?>\n"
@@ -21,7 +21,7 @@ def test_document() -> None:
         "    </testcase>\n"
         "  </testsuite>\n"
         '  <testsuite name="tests" tests="1" failures="1" errors="0" skipped="0">\n'
-        '    <testcase classname="telescrub.tests" name="a &lt;&quot;b&quot;&gt; \\x1b">\n'
+        '    <testcase classname="telescrub.tests" name="a &lt;&quot;b&quot;&gt; \\x1b" file="a.yaml" line="12">\n'
         "      <failure message=\"'x' came out:\">'x' came out:\n"
         "  body = \\x00x\n"
         "more</failure>\n"

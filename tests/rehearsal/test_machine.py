@@ -16,6 +16,7 @@ def test_a_log_line() -> None:
             {
                 "item": "log record 1",
                 "dropped": False,
+                "reasons": [],
                 "lines": [
                     {
                         "place": "LogRecord.body",

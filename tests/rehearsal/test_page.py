@@ -1,5 +1,6 @@
 """The HTML page: whole, by itself, and safe to open whatever the sample holds."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from rehearsal.difference import Change, Difference
@@ -52,3 +53,9 @@ def test_page_of_a_difference() -> None:
     assert "<h2>Newly exposed: 1</h2>" in html
     assert "<td>span 1</td><td>Span.name</td><td><del>&lt;b&gt;</del></td><td>ssn, mail</td>" in html
     assert "<h2>Newly redacted: 0</h2>" in html
+
+
+def test_what_fails_closed() -> None:
+    """A dropped item says for which reason."""
+    dropped = replace(outcomes(LINE)[0], after=None, acts=(), reasons=("redaction_failed",))
+    assert "what cannot be redacted does not pass (redaction_failed)</p>" in page("redact_phi", [dropped])

@@ -11,6 +11,7 @@ from config.model import Config
 from processors.otlp_objects import any_value
 from rehearsal.rules import Act, Unclear, items, redacting, rule_set
 from rehearsal.sample import read
+from rehearsal.view import views
 from tests.payloads import context, logs
 from tests.rehearsal.configs import MAIL, SSN, config
 from tests.rehearsal.samples import POINT, SPAN
@@ -34,6 +35,22 @@ def test_acts_are_of_one_item() -> None:
     outcomes = [RULES.outcome(item) for item in items(batches)]
     assert outcomes[0].acts == outcomes[2].acts
     assert outcomes[1].acts == (Act("mail", "E-mail address", "drop", "NumberDataPoint.attributes", 1),)
+
+
+def test_what_fails_closed_says_why() -> None:
+    """The reason by which the daemon counts it, for that item only."""
+    keyed = (
+        "{id: ssn, title: SSN, action: pseudonymize, patterns: ['\\b\\d{3}-\\d{2}-\\d{4}\\b']}], "
+        "pseudonym_keys: [{epoch: 1, tenant: clinic, key: a-key-of-the-tests-of-32-bytes-or-more}"
+    )
+    rules = rule_set(config(keyed), None)
+    [outcome] = map(rules.outcome, items(read(b"visit of 536-90-4399", "text")))
+    assert (outcome.after, outcome.reasons) == (None, ("no_pseudonym_key",))
+    [view] = views([outcome])
+    assert view.fate == (
+        "the whole item is dropped: a rule pseudonymizes, and there is no key for its tenant (no_pseudonym_key)"
+    )
+    assert RULES.outcome(*items(read(b"hello", "text"))).reasons == ()
 
 
 WORDS = st.sampled_from(["visit", "536-90-4399", "jane.roe@example.org", '{"mail": "x"}', "mail=y", " ", "é", "\n"])

@@ -1,6 +1,7 @@
 """What people see, to the letter."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,4 +74,13 @@ def test_verdicts() -> None:
         "            'a' must be absent, but this came out:\n"
         "              LogRecord.body = a\n"
         "1 passed, 1 failed, 1 without examples\n"
+    )
+
+
+def test_what_fails_closed() -> None:
+    """A dropped item says for which reason."""
+    console = screen(100)
+    show([replace(outcomes(LINE)[0], after=None, acts=(), reasons=("redaction_failed",))], console)
+    assert "▸ the whole item is dropped: redaction failed on it, and what cannot be redacted does not pass" in seen(
+        console
     )

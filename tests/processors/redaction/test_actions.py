@@ -407,12 +407,12 @@ def test_bytes_batch() -> None:
             "overrides.ssn: action truncate is for whole values: give the rule keys and in_text: never only",
         ),
         (
-            {"overrides": {"message_key": {"action": "truncate", "truncate_to": 4}}},
-            "overrides.message_key: a part of an identifier is one under 45 CFR 164.514: mask, pseudonymize or drop it",
+            {"overrides": {"query_parameters": {"action": "truncate", "truncate_to": 4}}},
+            "overrides.query_parameters: a part of an identifier is one under 45 CFR 164.514: mask, pseudonymize or drop it",
         ),
         (
-            {"overrides": {"message_key": {"action": "truncate"}}},
-            "overrides.message_key: action truncate needs truncate_to, the number of characters that stay",
+            {"overrides": {"query_parameters": {"action": "truncate"}}},
+            "overrides.query_parameters: action truncate needs truncate_to, the number of characters that stay",
         ),
         (
             {"overrides": {"sql_literals": {"action": "pseudonymize"}}},

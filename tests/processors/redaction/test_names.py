@@ -4,7 +4,7 @@ import pytest
 
 from processors.redaction.names import Names, words
 from processors.redaction.rules import Rule
-from wire.redact import KEEP, RULE, SCAN, SQL
+from wire.redact import EXCEPTION, KEEP, RULE, SCAN, SQL
 
 NAMES = Names(
     [
@@ -14,6 +14,7 @@ NAMES = Names(
         Rule(id="kept", title="", action="keep", keys=("server.address", "sdk.*")),
         Rule(id="parameters", title="", keys=("db.parameter.*",)),
         Rule(id="sql", title="", keys=("db.text",), language="sql"),
+        Rule(id="quoted", title="", keys=("exception.message",), language="exception"),
     ]
 )
 
@@ -37,6 +38,9 @@ def test_words(key: str, expected: list[str]) -> None:
     ("key", "code"),
     [
         ("patient_id", RULE),
+        ("exception.message", EXCEPTION),
+        ("event.exception_message", EXCEPTION),
+        ("message", SCAN),
         ("patientId", RULE),
         ("PatientID", RULE),
         ("PATIENT-ID", RULE),
