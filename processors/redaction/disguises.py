@@ -99,13 +99,16 @@ class Disguises:
             found += self._patterns.found(spaced)
         if not view.is_source and view.text.lstrip()[:1] in (b"{", b"["):
             number = self._number(view.text, depth)
-            found += [] if number is None else [Found(0, len(view.text), number)]
+            found += [] if number is None else [Found(0, len(view.text), number, decided=True)]
         elif not view.is_source:
             found += self._by_position(view.text, depth)
         found += [
             one for part in encoded(view.text, self._max_bytes) if (one := self._decoded(part, depth)) is not None
         ]
-        return [Found(*view.origin(one.start, one.end), one.rule, view.text[one.start : one.end]) for one in found]
+        return [
+            Found(*view.origin(one.start, one.end), one.rule, view.text[one.start : one.end], one.decided)
+            for one in found
+        ]
 
     def _by_position(self, text: bytes, depth: int) -> list[Found]:
         """The range of a text in which documents have something that goes."""
@@ -113,11 +116,11 @@ class Disguises:
         new = self._documents.redacted(text, depth + 1, counts)
         if new == text:
             return []
-        return [Found(*changed_range(text, new), self._first(counts))]
+        return [Found(*changed_range(text, new), self._first(counts), decided=True)]
 
     def _decoded(self, part: Encoded, depth: int) -> Found | None:
         number = self._photo if part.text is None else self._number(part.text, depth)
-        return None if number is None else Found(part.start, part.end, number)
+        return None if number is None else Found(part.start, part.end, number, decided=True)
 
     def _number(self, text: bytes, depth: int) -> int | None:
         """The number of the first rule that acts on a text by itself."""

@@ -68,7 +68,7 @@ def encoded(text: bytes, max_bytes: int) -> Iterator[Encoded]:
             case "data":
                 parts, at = _data_uri(text, start)
             case "hex":
-                parts, at = _hexadecimal(text, start)
+                parts, at = _hexadecimal(text, start, at)
             case kind:
                 run = run if start < run.end else _Run(text, start)
                 parts, at = run.picture(start) if kind == "picture" else run.decoded(start, kind == "packed", max_bytes)
@@ -83,7 +83,10 @@ def _data_uri(text: bytes, start: int) -> tuple[list[Encoded], int]:
     return [Encoded(start, uri.end(), None)], uri.end()
 
 
-def _hexadecimal(text: bytes, start: int) -> tuple[list[Encoded], int]:
+def _hexadecimal(text: bytes, found: int, first: int) -> tuple[list[Encoded], int]:
+    """What looks like text may follow bytes that do not, such as accented letters; `first` is where to look from."""
+    before = _HEX_RUN.match(text[max(first, found - _MOST_BEFORE) : found][::-1])
+    start = found - (before.end() if before else 0)
     run = _HEX_RUN.match(text, start)
     end = run.end() if run else start + 1
     digits = text[start:end].translate(None, b": ")

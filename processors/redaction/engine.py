@@ -34,6 +34,10 @@ def _as_masks(rules: Sequence[Rule]) -> list[Rule]:
     return masks + [rule for rule in rules if rule.action == "keep"]
 
 
+def _may_be_json(key: bytes) -> bool:
+    return key.lstrip()[:1] in (b"{", b"[")
+
+
 def _kept(keys: Sequence[str]) -> Names:
     return Names([Rule(id="kept", title="", action="keep", keys=tuple(keys))] if keys else [])
 
@@ -136,6 +140,8 @@ class Engine:
         """
         if hit.code == DEEP_JSON:
             raise OverBudget
+        if hit.code == KEY and _may_be_json(payload[hit.start : hit.end]):
+            return self.document(payload[hit.start : hit.end], SCAN, depth + 1, counts)
         return self._text.redact(payload[hit.start : hit.end], hit.code, depth, counts)
 
     def mask(self, code: int) -> tuple[str, bytes] | None:
@@ -196,7 +202,7 @@ class Engine:
         """The code of a key seen for the first time. One that holds something itself is never remembered."""
         code = self._code(path.decode("utf-8", "replace"))
         try:
-            holds_something = any(self._patterns.look(key))
+            holds_something = _may_be_json(key) or any(self._patterns.look(key))
         except OverBudget:
             holds_something = True
         if holds_something:

@@ -41,12 +41,16 @@ _DISGUISES = [
 
 
 class Found(NamedTuple):
-    """A range of a text that falls under a rule (by number), and what it says in plain if it is disguised."""
+    """A range of a text that falls under a rule (by number), and what it says in plain if it is disguised.
+
+    `decided`: the rule acts on something that the range encodes, so that what the range itself looks like says nothing.
+    """
 
     start: int
     end: int
     rule: int
     plain: bytes = b""
+    decided: bool = False
 
 
 _Match = tuple[int, int, int]

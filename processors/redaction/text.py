@@ -109,7 +109,7 @@ class Text:
     def _replace(self, text: bytes, found: list[Found], counts: Counts) -> bytes | None:
         if found and not text.isascii():
             found = [_whole_characters(text, one) for one in found]
-        found = [one for one in found if not (self._some_stay[one.rule] and self._stays(one, text))]
+        found = [one for one in found if one.decided or not (self._some_stay[one.rule] and self._stays(one, text))]
         if not found:
             return text
         pieces: list[bytes] = []
@@ -160,4 +160,4 @@ def _whole_characters(text: bytes, found: Found) -> Found:
         start -= 1
     while end < len(text) and text[end] & 0xC0 == 0x80:
         end += 1
-    return Found(start, end, found.rule, found.plain)
+    return found._replace(start=start, end=end)

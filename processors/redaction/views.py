@@ -71,6 +71,7 @@ TRIGGERS = (
     r"\\(?:x[0-9a-f]{2}|u\{?[0-9a-f]{2})",
     r"=[^&\s=]*\+",
     _expression(_FOLDS),
+    r"[a-z](?:\xcc[\x80-\xbf]|\xcd[\x80-\xaf])",
 )
 """Expressions, without regard to capitals, one of which ends in every text whose view is another text."""
 
@@ -82,6 +83,7 @@ _ESCAPE = re.compile(
     | (?P<unicode>[\\%]u[dD][89abAB][0-9a-fA-F]{2}[\\%]u[dD][c-fC-F][0-9a-fA-F]{2} | [\\%]u[0-9a-fA-F]{4})
     | \\u\{0{0,9}(?P<braced>[0-9a-fA-F]{1,6})\}
     | (?P<bytes>(?:\\x[0-9a-fA-F]{2})+)
+    | (?P<composed>[A-Za-z](?:\xcc[\x80-\xbf]|\xcd[\x80-\xaf]){1,4})
     | (?P<character>[\xc2-\xf4][\x80-\xbf]{1,3})
     | (?<=[A-Za-z0-9+/_-]{64})(?P<wrapped>\r?\n)(?=[A-Za-z0-9+/_-]{2})
     """,
@@ -100,6 +102,8 @@ def _decoded(escape: re.Match[bytes]) -> bytes | None:
     match escape.lastgroup:
         case "character":
             return _FOLDS.get(content)
+        case "composed":
+            return unicodedata.normalize("NFC", content.decode()).encode()
         case "percent":
             return unquote_to_bytes(content)
         case "decimal":

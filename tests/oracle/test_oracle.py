@@ -4,9 +4,6 @@
 """
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
-from itertools import product
-from typing import NamedTuple
 
 import pytest
 
@@ -18,62 +15,15 @@ pytestmark = pytest.mark.end_to_end
 _SEED, _PLACEMENTS = 1, 20_000
 
 
-class Known(NamedTuple):
-    """Cells that the engine does not cover yet: every disguise for each identifier, in places of a pattern."""
-
-    why: str
-    identifiers: tuple[str, ...]
-    place: str
-    disguises: tuple[str, ...]
-
-
-_LINES = ("form", "form in json", "java object", "logfmt", "multipart", "url in a url", "url in json", "url query")
-
-KNOWN_LEAKS: tuple[Known, ...] = (
-    Known("rule message_key does not look into lines", ("message_key",), "*", _LINES),
-    Known(
-        "JSON as an attribute key is not walked",
-        ("message_key",),
-        "*key",
-        ("json", "json four deep", "json in json", "json list"),
-    ),
-    Known("the same, of FHIR", ("name_by_key",), "*key", ("fhir", "fhir in json")),
-    Known("the same, of FHIR", ("member_id", "patient_id", "mrn_prefixed"), "*key", ("fhir",)),
-    Known("the same, of FHIR", ("mrn",), "*key", ("fhir in json",)),
-    Known("keywords with accents that are decomposed", ("voter", "chart_br"), "*", ("decomposed",)),
-    Known("UTF-8 in hexadecimal with other than ASCII in it", ("voter",), "*", ("hex",)),
-)
-"""It can only shrink: an entry with an identifier or a disguise that has stopped leaking fails the test."""
-
-
 @pytest.fixture(scope="module")
 def result() -> Iterator[Result]:
     with Run(_SEED) as run:
         yield run.go(range(_PLACEMENTS))
 
 
-def _entries(known: Known) -> Iterator[tuple[str, str, str]]:
-    return product(known.identifiers, (known.place,), known.disguises)
-
-
-def _is_in(cell: tuple[str, str, str], entry: tuple[str, str, str]) -> bool:
-    return all(map(fnmatchcase, cell, entry))
-
-
 def test_nothing_leaks(result: Result) -> None:
-    """No cell leaks but those in the table; the number of a leak is one for --only."""
-    known = [entry for each in KNOWN_LEAKS for entry in _entries(each)]
-    leaks = {
-        cell: min(numbers) for cell, numbers in result.leaks.items() if not any(_is_in(cell, entry) for entry in known)
-    }
-    assert leaks == {}
-
-
-@pytest.mark.parametrize("known", KNOWN_LEAKS, ids=lambda known: str(known.why))
-def test_the_table_only_shrinks(result: Result, known: Known) -> None:
-    """Whatever the table lists still leaks; take out what does not."""
-    stopped = [entry for entry in _entries(known) if not any(_is_in(cell, entry) for cell in result.leaks)]
-    assert stopped == []
+    """No cell of the grid leaks; the number of a leak is one for --only."""
+    assert {cell: min(numbers) for cell, numbers in result.leaks.items()} == {}
 
 
 def test_everything_arrives(result: Result) -> None:

@@ -408,7 +408,7 @@ def test_bytes_batch() -> None:
         ),
         (
             {"overrides": {"query_parameters": {"action": "truncate", "truncate_to": 4}}},
-            "overrides.query_parameters: a part of an identifier is one under 45 CFR 164.514: mask, pseudonymize or drop it",
+            "overrides.query_parameters: a part of an identifier is one under 45 CFR 164.514: mask, pseudonymize",
         ),
         (
             {"overrides": {"query_parameters": {"action": "truncate"}}},

@@ -191,3 +191,21 @@ def test_texts_within_texts_within_texts() -> None:
 def test_never_fails(content: bytes) -> None:
     """Any bytes at all."""
     ENGINE._text.redact(content, BYTES, 0, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prontua\u0301rio 525174265",
+        "(título 710115649506)".encode().hex(),
+        json.dumps({"event": "merge", "attempt": 3, "nome": "Zórbla Çuxington"}).encode().hex(),
+        base64.b64encode(b'{"attempt": 3, "nome": "Zorbla Quxington"}').decode(),
+    ],
+    ids=["decomposed accents", "accents in hexadecimal", "name in hexadecimal", "name in base64"],
+)
+def test_what_decides_is_what_is_encoded(text: str) -> None:
+    """Not what its encoding looks like, which no name looks like; accents may be written in two ways."""
+    left = after(text)
+    assert left is not None
+    assert "[" in left
+    assert not any(part in left for part in ("525174265", "3238393132", "6578696e67746f6e", "emxhIFF1eGlu"))
