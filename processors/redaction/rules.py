@@ -91,7 +91,7 @@ class Rule(Treatment):
     keywords: tuple[Keyword, ...] = ()
     """Words that, shortly before a pattern, make it count; capitals do not matter."""
     within: int = Field(default=40, ge=1, le=200)
-    """How many bytes before a pattern a keyword may end."""
+    """How many bytes before a pattern the longest keyword may end; shorter ones may begin where that one does."""
     cues: tuple[Keyword, ...] = ()
     """Words that stand right before the name of a person; the capitalised words after one are the name."""
     validator: Annotated[str, AfterValidator(_is_check)] | None = None

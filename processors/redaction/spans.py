@@ -99,7 +99,8 @@ _NO_NAME = re.compile(
     rb"|process|thread|worker|task|job|file|path|host|port|key|value|email|phone|address|date|age|gender|sex|ward|room|visit|visits|portals|system"
     rb"|reports|presented|presents|states|denies|complains|seen|today|yesterday|has|this|that|these|please|thank|thanks|we|you|your|our|my|i|he|she|it|they"
     rb"|all|team|support|world|there|again|windows|update|updates|kernel|scheduler|amazon|google|microsoft|apache|control|plane|proxy|web|cloud|cluster|node|pod|default|root|administrator|sir|madam|customer|user|users|admin|information|info|details|history|first|last|full|diagnosis|medication|allergies|blood"
-    rb"|portal|clinic|hospital|department|center|centre|health|medical|insurance|policy|account|profile|signature|notes?|address|contact"
+    rb"|where|join|inner|outer|left|right|order|group|by|limit|offset|set|values|select|insert|delete|using|having|union|returning"
+    rb"|clinic|hospital|department|center|centre|health|medical|insurance|policy|account|profile|signature|notes?|address|contact"
     rb"|nome|n\xc3\xa3o|foi|est\xc3\xa1|com|sem|para|por|em|no|na|ao|os|as|um|uma|relata|apresenta|apresentou|refere|nega|idade|sexo|telefone|data|endere\xc3\xa7o)"
     rb"(?![\w\x80-\xff])"
 )

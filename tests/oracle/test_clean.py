@@ -14,13 +14,6 @@ from tests.oracle.run import Run
 
 pytestmark = pytest.mark.end_to_end
 
-KNOWN_FALSE = {
-    "s3://records-": "rule numbered_path_ids takes three digits of a hex name after `records-`",
-    "FROM <patients": "rule person_name takes a word of SQL in capitals for a name after the cue `patients`",
-    "cron job patient-": "rule patient_number takes the time in the name of a cron job for the number of a patient",
-}
-"""Lines that lose something they should keep, by a part of the line. It can only shrink."""
-
 _ITEMS = 10_000
 _MOST_FALSE = _ITEMS // 1000
 
@@ -37,9 +30,6 @@ def test_clean_telemetry_is_untouched(signal: str, make: Callable[[Random, int],
         wait_until(lambda: _came(run, signal, came) == _ITEMS, seconds=60, what="all of it")
         metrics = get(f"{run.daemon.url('metrics')}/metrics").body.decode()
     changed = Counter(what for what, message in sent if not came[_envelopes(message)[0].SerializeToString()])
-    for known in [part for part in KNOWN_FALSE if signal == "logs"]:
-        assert any(known in what for what in changed), f"take {known} out of the table"
-    changed = Counter({what: count for what, count in changed.items() if not any(part in what for part in KNOWN_FALSE)})
     rules = [line for line in metrics.splitlines() if line.startswith("telescrub_redactions_total")]
     assert changed.total() <= _MOST_FALSE, f"{changed.most_common()} by {rules}"
 
