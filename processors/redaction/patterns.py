@@ -204,7 +204,7 @@ class Patterns:
     def __init__(self, rules: Sequence[Rule]) -> None:
         """Raises: `RuntimeError` if the pattern engine that is installed is known to overlook matches."""
         if not _sees_everything():
-            raise RuntimeError("this build of hyperscan overlooks matches; install hyperscan==0.7.21")
+            raise RuntimeError("this build of hyperscan overlooks matches; install hyperscan==0.7.8")
         self._masks = {rule.mask for rule in rules}
         found = [each for number, rule in enumerate(rules) for each in _expressions(number, rule)]
         self._free = [each for each in found if not each.by_keyword]
