@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test unit lint end-to-end backends bench oracle docs clean
+.PHONY: run test unit lint end-to-end metrics-at-scale soak-metrics backends bench oracle docs clean
 
 run: $(VENV)/installed  ## start the daemon on the built-in configuration
 	$(BIN)/telescrub run
@@ -25,6 +25,13 @@ backends: $(VENV)/installed-for-tests  ## build the real Prometheus, Jaeger, Lok
 
 end-to-end: $(VENV)/installed-for-tests  ## against the real programs; those that are missing are skipped, saying how to get them
 	$(PYTEST) -m end_to_end
+
+metrics-at-scale: $(VENV)/installed-for-tests  ## a label of 10,000 values dropped, before both Prometheus versions with both protocols; a minute each
+	TELESCRUB_AT_SCALE=1 $(PYTEST) -m end_to_end tests/end_to_end/test_metrics.py -k ten_thousand
+
+soak-metrics: $(VENV)/installed  ## a million active series over three simulated hours; some 10 minutes of CPU and 2 GB
+	$(BIN)/python -m bench.soak kept
+	$(BIN)/python -m bench.soak dropped
 
 ORACLE ?= --placements 1000000 --seed 1
 oracle: $(VENV)/installed-for-tests  ## a million identifiers through the daemon, none may come out; some 30 minutes of CPU
@@ -49,6 +56,7 @@ bench: $(VENV)/installed  ## what redaction, cardinality limits and remote-write
 	$(BIN)/python -m bench.metrics
 	$(BIN)/python -m bench.cardinality
 	$(BIN)/python -m bench.remote_write
+	$(BIN)/python -m bench.metrics_pipeline
 
 docs: $(VENV)/installed  ## the pages that are made from the code
 	$(BIN)/telescrub components --markdown > docs/reference.md

@@ -26,13 +26,15 @@ _BATCHES = 40
 _SECOND = 10**9
 
 
-class _Healthy:
+class Healthy:
+    """`pipeline.component.Health` where nothing is wrong."""
+
     def problems(self) -> Mapping[str, str]:
         return {}
 
 
 def _processor() -> DropLabels:
-    context = Context("drop_labels", Telemetry(), structlog.get_logger(), _Healthy(), Deadline(1.0))
+    context = Context("drop_labels", Telemetry(), structlog.get_logger(), Healthy(), Deadline(1.0))
     return DropLabelsSettings(labels=["session"]).build(context)
 
 
@@ -103,12 +105,12 @@ def stages() -> list[tuple[str, float]]:
 def bytes_per_series(series: int = 1_000_000) -> float:
     """What the state of one source takes, measured as growth of resident memory."""
     drop = _processor()
-    before = _resident()
+    before = resident()
     for number in range(series // _BATCH):
         drop.process(_numbered(number))
         if number % 100 == 99:
             drop.tick(stopping=True)
-    return (_resident() - before) / series
+    return (resident() - before) / series
 
 
 def _numbered(number: int) -> Batch:
@@ -128,7 +130,8 @@ def _numbered(number: int) -> Batch:
     return Batch.encode(Signal.METRICS, data)
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 

@@ -156,6 +156,10 @@ class RemoteWriteSettings(HttpExporterSettings):
     """Resource attributes as labels, only these; Prometheus' key. None by default: each makes every series longer."""
     target_info: TargetInfo = TargetInfo()
     """The `target_info` series."""
+    stale_after: Seconds = Field(default=0.0, ge=0)
+    """A series that has not come for this long, at the latest for twice as long, ends with a stale marker, which goes
+    with the next request. 0 = never: Prometheus itself takes a series for ended after 5 min. Give several export
+    intervals."""
     convert_histograms_to_nhcb: bool = False
     """Explicit histograms as native histograms with custom buckets, one series each; Prometheus' key. Over 2.0 only;
     over 1.0 they stay classic. Off: dashboards ask for `_bucket` series."""
@@ -237,6 +241,7 @@ class RemoteWriteSettings(HttpExporterSettings):
             scope_labels=not self.disable_scope_info,
             target_info=self.target_info.enabled,
             custom_buckets=self.convert_histograms_to_nhcb,
+            stale_after_seconds=self.stale_after,
         )
 
     def _promotes(self, key: str) -> bool:

@@ -39,6 +39,7 @@ from config.schema import schema as json_schema
 from demo.show import Demo
 from demo.show import run as run_demo
 from pipeline.egress import checked
+from pipeline.garbage import collect_rarely
 from pipeline.logs import logger, speak_for_libraries
 from pipeline.service import Service
 from processors.cardinality import screen
@@ -116,6 +117,7 @@ def run(config: ConfigFiles = None) -> None:
 
 async def _serve(config: Config, log: FilteringBoundLogger) -> None:
     async with Service(config, log) as service:
+        collect_rarely()
         await service.until_told_to_stop()
 
 

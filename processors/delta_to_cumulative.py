@@ -22,6 +22,7 @@ from processors.reaggregation.forms import CUMULATIVE, DELTA, Place, join, point
 from processors.reaggregation.generations import Generations
 from processors.reaggregation.keys import MASK, Keys
 from processors.reaggregation.points import MILLISECOND, value_of
+from processors.reaggregation.temporality import has_deltas
 from processors.reaggregation.values import KINDS, Value, packed, unpacked
 from wire.metric_points import Metric, Point, walk
 
@@ -72,9 +73,9 @@ class DeltaToCumulative:
         self._turned = clock()
 
     def process(self, batch: Batch) -> Batch | None:
-        metrics = walk(batch.payload)
-        if not any(_is_delta(metric) for metric in metrics):
+        if not has_deltas(batch.payload):
             return batch
+        metrics = walk(batch.payload)
         pieces, items = [], 0
         for metric in metrics:
             field, count = batch.payload[metric.begin : metric.end], len(metric.points)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from pydantic import Field
@@ -27,7 +28,7 @@ from processors.cardinality.walk import Placed, Walk
 from processors.otlp_objects import remove_if
 from processors.reaggregation import DROP, Attribute, Reaggregation, ReaggregationSettings, Relabel, Stream
 
-__all__ = ["LimitCardinality", "LimitCardinalitySettings"]
+__all__ = ["LimitCardinality", "LimitCardinalitySettings", "relabelling"]
 
 
 class LimitCardinalitySettings(LimitSettings, ProcessorSettings):
@@ -97,16 +98,23 @@ class LimitCardinality:
             self._context.telemetry.dropped(
                 self._context.id, Signal.METRICS, "cardinality_limit", walk.outcomes["dropped"]
             )
+        relabel = relabelling(walk.placed, self._lost)
+        if all(walk.changing) and not walk.exemplars_changed:
+            return self._reaggregation.apply(batch, relabel)
         changing = Metrics()
         changing.CopyFrom(metrics)
         _keep(changing, walk.changing)
         _keep(metrics, [not changes for changes in walk.changing])
         points = len(walk.placed)
         changed = replace(batch, payload=changing.SerializeToString(), items=points)
-        added = self._reaggregation.apply(changed, _relabelling(walk.placed))
+        added = self._reaggregation.apply(changed, relabel)
         rest = replace(batch, payload=metrics.SerializeToString(), items=batch.items - points)
         parts = [part for part in (rest, added) if part is not None and part.items]
         return Batch.join(parts) if parts else None
+
+    def _lost(self) -> None:
+        """Count a point of which it is not known what was decided: a bug, which must not let it pass."""
+        self._context.telemetry.dropped(self._context.id, Signal.METRICS, "internal_error", 1)
 
     def tick(self, *, stopping: bool = False) -> Sequence[Batch]:
         """`pipeline.component.Holding`, as are the following."""
@@ -127,6 +135,11 @@ class LimitCardinality:
             deque(passing, maxlen=0)
 
 
+_content = itemgetter(1)
+_NO_MORE: Placed = ([b"no more"], None)
+"""Fits no point: no attribute reads so."""
+
+
 def _keep(metrics: Any, wanted: Sequence[bool]) -> None:
     """Leave the metrics that are wanted, in their order, and the envelopes around them."""
     flags = iter(wanted)
@@ -137,13 +150,18 @@ def _keep(metrics: Any, wanted: Sequence[bool]) -> None:
     remove_if(metrics.resource_metrics, lambda resource: not resource.scope_metrics)
 
 
-def _relabelling(placed: Sequence[Placed]) -> Relabel:
-    """Gives points their new attributes, one after the other; what does not come in that order is left out."""
+def relabelling(placed: Sequence[Placed], lost: Callable[[], None]) -> Relabel:
+    """Gives points their new attributes, one after the other; `lost` is told of a point that does not come in that
+    order, which is left out.
+    """
     coming = iter(placed)
 
     def relabel(stream: Stream, attributes: Sequence[Attribute]) -> Sequence[Attribute] | None:
-        own, after = next(coming, ([], None))
-        if after is None or own != [attribute for _, attribute in attributes]:
+        own, after = next(coming, _NO_MORE)
+        if own != list(map(_content, attributes)):
+            lost()
+            return DROP
+        if after is None:
             return DROP
         if len(after) == len(own) and sorted(own) == after:
             return None

@@ -3,8 +3,9 @@
 `Translator` gives runs of points, series by series; `wire.remote_write_requests` makes requests of them.
 """
 
+import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 
 from wire import remote_write_walk as otlp
 from wire.prometheus_names import Naming
+from wire.remote_write_endings import Endings
 from wire.remote_write_labels import METRIC_NAME, LabelName, Labels, Promote, attribute_labels, scope_labels, target
 from wire.remote_write_metrics import NameTable, family_of, shape_of
 from wire.remote_write_points import Record, Shape
@@ -48,6 +50,8 @@ class Options:
     target_info: bool = True
     custom_buckets: bool = False
     """Explicit histograms as native ones with custom buckets; 2.0 only."""
+    stale_after_seconds: float = 0.0
+    """A series that has not come for this long, or up to twice that, ends with a stale marker; 0: none does."""
 
 
 class Run(NamedTuple):
@@ -118,7 +122,14 @@ class Translator:
     translated twice gives nothing the second time.
     """
 
-    def __init__(self, options: Options, *, two: bool = False, capacity: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        options: Options,
+        *,
+        two: bool = False,
+        capacity: int = 1_200_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._options, self.two = options, two
         self._label_name = options.naming.label
         self._metrics: Generations[tuple[bytes, bytes, bytes], _Metric] = Generations(capacity)
@@ -127,6 +138,7 @@ class Translator:
         self._groups: Generations[Hashable, Group] = Generations(capacity)
         self._names = NameTable(capacity)
         self._infos = TargetInfos(options.naming.namespace, two, capacity)
+        self._endings = Endings(options.stale_after_seconds, capacity, clock=clock)
         self._numbers = 0
         self._touched: list[Group] = []
         self._dropped: Counter[Reason] = Counter()
@@ -165,6 +177,8 @@ class Translator:
         taken = sum([len(run.records) for run in runs])
         if self._options.target_info:
             runs += [Run(group, records, counts=False) for group, records in self._infos.take()]
+        self._endings.seen([run.group for run in runs])
+        runs += [Run(group, records, counts=False) for group, records in self._endings.take()]
         return Translation(runs, list(families.values()), taken, self._dropped)
 
     def _new_metric(self, resource: bytes, scope: bytes, head: bytes, shape: int) -> _Metric:

@@ -65,11 +65,13 @@ def spans(first: int, counts: Iterable[int]) -> Buckets:
 def exponential(point: ExponentialHistogramDataPoint, timestamp: int, start: int) -> bytes:
     """The Histogram message of a point.
 
-    Raises: `Unfit` for a scale below -4, and for counts that contradict each other.
+    Raises: `Unfit` for a scale below -4, without a sum (same source), and for counts that contradict each other.
     """
     if point.scale < _COARSEST:
         raise Unfit(Reason.SCALE_TOO_COARSE)
-    total = ordinary(point.sum) if point.HasField("sum") else NAN
+    if not point.HasField("sum"):
+        raise Unfit(Reason.NO_SUM)
+    total = ordinary(point.sum)
     _check(point.count, point.zero_count + sum(point.positive.bucket_counts) + sum(point.negative.bucket_counts), total)
     threshold = point.zero_threshold or _ZERO_THRESHOLD
     return b"".join(

@@ -5,6 +5,7 @@ Prometheus answers one sample out of order with 400 and takes nothing of the who
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from sys import intern
 from typing import Any, Generic, TypeVar
 
@@ -16,17 +17,20 @@ __all__ = ["Family", "Generations", "Group", "Piece", "as_1_0", "piece"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+_PARTS = 64
+"""Of a full table, one such part is forgotten at a time."""
 
 
 class Generations(Generic[K, V]):
     """A table of up to `capacity` entries; the longest unused are forgotten first.
 
-    Two generations: when the young one has half the capacity, it becomes the old one, and the old one is forgotten.
-    What is asked for in the old one moves to the young one.
+    Two generations: when the young one is full, it becomes the old one. What is asked for in the old one moves to the
+    young one; what has to go, goes from the old one. So as many as there is room for can come in turn for ever, and
+    none is forgotten.
     """
 
     def __init__(self, capacity: int) -> None:
-        self._half = max(capacity // 2, 1)
+        self._capacity = max(capacity, 1)
         self.young: dict[K, V] = {}
         """What was used lately; to be looked into directly where `get` takes too long, but `get` asked after it."""
         self._old: dict[K, V] = {}
@@ -34,13 +38,20 @@ class Generations(Generic[K, V]):
     def get(self, key: K) -> V | None:
         found = self.young.get(key)
         if found is None and (found := self._old.pop(key, None)) is not None:
-            self.set(key, found)
+            self.young[key] = found
         return found
 
     def set(self, key: K, value: V) -> None:
-        if len(self.young) >= self._half and key not in self.young:
-            self._old, self.young = self.young, {}
+        if key not in self.young and len(self) >= self._capacity:
+            self._make_room()
         self.young[key] = value
+
+    def _make_room(self) -> None:
+        """Forget several at once: each time, Python passes over all that has moved away."""
+        if not self._old:
+            self._old, self.young = self.young, {}
+        for key in list(islice(self._old, max(self._capacity // _PARTS, 1))):
+            del self._old[key]
 
     def values(self) -> Iterator[V]:
         yield from self._old.values()

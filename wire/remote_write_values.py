@@ -24,6 +24,7 @@ class Reason(StrEnum):
     INVALID_LABEL = "invalid_label"
     INVALID_NAME = "invalid_name"
     MALFORMED_POINT = "malformed_point"
+    NO_SUM = "no_sum"
     NO_TIMESTAMP = "no_timestamp"
     NO_VALUE = "no_value"
     OUT_OF_ORDER = "out_of_order"

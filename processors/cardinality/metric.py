@@ -106,9 +106,12 @@ class Metric:
 
     def _without_what_goes(self, attributes: Sequence[bytes]) -> Sequence[bytes] | None:
         kept = []
-        changed = False
+        changed, labels = False, self.labels
         for attribute in attributes:
-            label = self.label(key_of(attribute))
+            key = key_of(attribute)
+            label = labels.get(key)
+            if label is None:
+                label = self.label(key)
             if label is None or label.is_dropped:
                 changed = True
                 if label is not None:

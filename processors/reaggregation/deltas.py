@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from processors.reaggregation.exemplars import latest
 from processors.reaggregation.forms import Attributes, Place, point_bytes
 from processors.reaggregation.values import KINDS, Value
 
@@ -20,10 +19,15 @@ class _Sum:
 
 
 class Deltas:
-    """The deltas of one batch, one sum for each output and interval."""
+    """The deltas of one batch, one sum for each output and interval. `newest` chooses the exemplars that are kept."""
 
-    def __init__(self, interval_nanoseconds: int, lost: Callable[[str], None]) -> None:
-        self._interval, self._lost = interval_nanoseconds, lost
+    def __init__(
+        self,
+        interval_nanoseconds: int,
+        lost: Callable[[str], None],
+        newest: Callable[[Sequence[bytes]], Sequence[bytes]],
+    ) -> None:
+        self._interval, self._lost, self._newest = interval_nanoseconds, lost, newest
         self._sums: dict[tuple[int, int], _Sum] = {}
         self._seen: set[tuple[int, int]] = set()
 
@@ -63,6 +67,8 @@ class Deltas:
         made = []
         for each in sorted(self._sums.values(), key=lambda each: each.time):
             value = KINDS[each.place.kind].fields(each.value)
-            point = point_bytes(each.place.kind, each.attributes, each.start, each.time, value, latest(each.exemplars))
+            point = point_bytes(
+                each.place.kind, each.attributes, each.start, each.time, value, self._newest(each.exemplars)
+            )
             made.append((each.place, point))
         return made

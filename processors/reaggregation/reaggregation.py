@@ -19,7 +19,7 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Ending, Record
 from processors.reaggregation.counters import Counters
 from processors.reaggregation.deltas import Deltas
-from processors.reaggregation.exemplars import cleaned, latest, without_exemplar_labels
+from processors.reaggregation.exemplars import MAX_EXEMPLARS, cleaned, latest, without_exemplar_labels
 from processors.reaggregation.forms import CUMULATIVE, Place, join, payload_of, point_bytes
 from processors.reaggregation.keys import MASK, Keys, Stream
 from processors.reaggregation.levels import Levels, Mode
@@ -128,7 +128,7 @@ class Reaggregation:
         for plan in plans:
             self._touch(plan)
         pieces: list[tuple[bytes, bytes, bytes]] = []
-        deltas = Deltas(self._interval, self._lost)
+        deltas = Deltas(self._interval, self._lost, self._newest)
         items, same = 0, True
         for plan in plans:
             if plan.stream.key in self._touched:
@@ -267,7 +267,13 @@ class Reaggregation:
         if kind == SUMMARY:
             self._context.telemetry.shortened(self._context.id, Signal.METRICS, "quantiles", 1)
         written = _NO_VALUE_FIELD if value is None else KINDS[kind].fields(value)
-        return point_bytes(kind, window.attributes, start, at, written, latest(window.exemplars))
+        return point_bytes(kind, window.attributes, start, at, written, self._newest(window.exemplars))
+
+    def _newest(self, exemplars: Sequence[bytes]) -> Sequence[bytes]:
+        """Those that a point keeps."""
+        if len(exemplars) > MAX_EXEMPLARS:
+            self._context.telemetry.shortened(self._context.id, Signal.METRICS, "exemplars", 1)
+        return latest(exemplars)
 
     def _lost(self, reason: str) -> None:
         self._context.telemetry.dropped(self._context.id, Signal.METRICS, reason, 1)

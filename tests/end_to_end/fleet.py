@@ -4,7 +4,7 @@ It knows nothing of Telescrub; sums are Python's own.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,6 @@ __all__ = ["INTERVAL_SECONDS", "Export", "Fleet"]
 
 INTERVAL_SECONDS = 15
 _CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
-_ROUTES = ("/visits", "/wards")
 _BOUNDS = (0.1, 0.5, 1.0, 5.0)
 _BEFORE = 1_000_000
 """What each series starts from: near 0, Prometheus' `rate()` extrapolates each series less, so that sums differ."""
@@ -53,12 +52,26 @@ class _Series:
 
 
 class Fleet:
-    """`shelves` labels of their own for each instance; `began_seconds` is when interval 0 ends."""
+    """`shelves` labels of their own for each instance; `began_seconds` is when interval 0 ends.
 
-    def __init__(self, began_seconds: int, instances: int = 50, shelves: int = 4, seed: int = 1) -> None:
+    Instances may restart in the intervals of `restarts`. The first `measured` series of each have gauges and histograms
+    beside their counters.
+    """
+
+    def __init__(
+        self,
+        began_seconds: int,
+        instances: int = 50,
+        shelves: int = 4,
+        seed: int = 1,
+        routes: Sequence[str] = ("/visits", "/wards"),
+        restarts: range = range(25, 35),
+        measured: int | None = None,
+    ) -> None:
         self._chance = random.Random(seed)
         self._began = began_seconds
-        self._shelves = shelves
+        self._shelves, self._routes = shelves, routes
+        self._restarts, self._measured = restarts, measured
         self._restarted: set[int] = set()
         self._starts = [(began_seconds - 3600) * 10**9 + number for number in range(instances)]
         self._series = [self._fresh(number, _BEFORE) for number in range(instances)]
@@ -73,7 +86,7 @@ class Fleet:
                 [value] * 8,
             )
             for shelf in range(self._shelves)
-            for route in _ROUTES
+            for route in self._routes
         ]
 
     def time(self, interval: int) -> int:
@@ -85,7 +98,7 @@ class Fleet:
         numbers = list(range(len(self._series)))
         self._chance.shuffle(numbers)
         for number in numbers:
-            if 25 <= interval < 35 and number not in self._restarted and self._chance.random() < 0.05:
+            if interval in self._restarts and number not in self._restarted and self._chance.random() < 0.05:
                 # Once only: of two in a row Prometheus may not see the second, which is no lower than the first.
                 self._restarted.add(number)
                 self._starts[number] = self.time(interval) * 10**9 - 10**9
@@ -100,21 +113,23 @@ class Fleet:
         resource = data.resource_metrics.add()
         resource.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value="clinic")))
         times = {"start_time_unix_nano": self._starts[number], "time_unix_nano": self.time(interval) * 10**9}
-        resource.scope_metrics.add(metrics=list(_metrics(self._series[number], times)))
+        resource.scope_metrics.add(metrics=list(_metrics(self._series[number], times, self._measured)))
         return data.SerializeToString()
 
 
-def _metrics(every: list[_Series], times: dict[str, int]) -> Iterator[Metric]:
+def _metrics(every: list[_Series], times: dict[str, int], measured: int | None) -> Iterator[Metric]:
     requests, load = Metric(name="requests"), Metric(name="load")
     latency, size = Metric(name="latency"), Metric(name="size")
     data: Any
     for data in (requests.sum, latency.histogram, size.exponential_histogram):
         data.aggregation_temporality = _CUMULATIVE
     requests.sum.is_monotonic = True
-    for series in every:
+    for place, series in enumerate(every):
         labels = [KeyValue(key=key, value=AnyValue(string_value=text)) for key, text in series.labels.items()]
         common: dict[str, Any] = {"attributes": labels, **times}
         requests.sum.data_points.add(as_int=series.total, **common)
+        if measured is not None and place >= measured:
+            continue
         load.gauge.data_points.add(as_double=series.level, **common)
         latency.histogram.data_points.add(
             count=sum(series.buckets),

@@ -1,5 +1,6 @@
 """Every type of metric through the daemon to real Prometheus servers, over remote-write 2.0 and 1.0."""
 
+import itertools
 import re
 import time
 from collections.abc import Iterator
@@ -156,6 +157,30 @@ def test_a_bad_sample_among_good_ones(way: Way) -> None:
     wait_until(lambda: way.telescrub.metric("telescrub_dropped_items_total") == 1, what="the count of what was refused")
     assert way.value("histogram_count(scan_time_seconds)", now) == 20
     assert way.value("wait_time_seconds_count", now) == 10
+
+
+def test_a_resource_that_went_away() -> None:
+    """With `stale_after`, its series and its `target_info` end; those of others go on."""
+    with Prometheus() as prometheus:
+        exporter = {"endpoint": prometheus.write_url, "protobuf_message": V2, "stale_after": "1s"}
+        with Telescrub({"metrics": {"prometheus_remote_write": exporter}}) as telescrub:
+            way, now, seconds = Way(prometheus, telescrub, V2), int(time.time()) - 100, itertools.count(1)
+
+            def tell(instance: str, second: int) -> None:
+                resource = attributes(service__name="ward", service__instance__id=instance, host__name=instance)
+                send(way, payload(*metrics(second, 1), resource=resource))
+
+            def left() -> set[str]:
+                tell("stays", now + next(seconds))
+                names = prometheus.query('{instance="gone"}', now + 5)
+                return {each["metric"]["__name__"] for each in names}
+
+            tell("gone", now)
+            wait_until(lambda: "target_info" in left(), what="the series")
+            wait_until(lambda: not left(), what="their end")
+            assert way.value('beds_free{instance="stays"}', now + 5) == 0.5
+            assert prometheus.query('wait_time_seconds_count{instance="gone"}', now)
+            assert set(way.answers()) == {"204"}
 
 
 def test_custom_buckets() -> None:

@@ -24,8 +24,9 @@ pytestmark = pytest.mark.end_to_end
 class WithPage(Telescrub):
     """A daemon that limits cardinality and shows a page."""
 
-    def __init__(self, storage: Path | None = None) -> None:
-        limits = {"max_values_per_label": 5, "aggregation": {"storage": None if storage is None else str(storage)}}
+    def __init__(self, storage: Path | None = None, **limits: object) -> None:
+        aggregation = {"storage": None if storage is None else str(storage)}
+        limits = {"max_values_per_label": 5, "aggregation": aggregation, **limits}
         processors = {"redact_phi": None, "limit_cardinality": limits, "batch": None}
         pipeline = {"receivers": ["otlp"], "processors": list(processors), "exporters": ["prometheus"]}
         super().__init__({"metrics": {"prometheus": {"endpoint": "@page@"}}}, processors=processors)

@@ -243,7 +243,7 @@ async def test_falls_back(telemetry: Telemetry, status: int) -> None:
     """A receiver that does not know 2.0, whether it says so or silently throws it away, gets the same data as 1.0."""
     receiver = Receiver(knows_2=False)
     receiver.answer = lambda series: {"status": status if series and series[0].metadata else 204}
-    native = exponential_histogram("n", at(5, count=1, zero_count=1, start_time_unix_nano=10**6))
+    native = exponential_histogram("n", at(5, count=1, sum=1.0, zero_count=1, start_time_unix_nano=10**6))
     exemplar = {"time_unix_nano": 5 * 10**6, "as_int": 1, "trace_id": bytes(range(16))}
     one = batch(counter("c", at(5, 7.0, exemplars=[exemplar])), native, histogram("h", at(5, count=1, sum=2.0)))
     async with receiver.server, build(telemetry, receiver.url, protobuf_message=V2) as exporter:

@@ -147,10 +147,10 @@ def test_what_cannot_be_added_is_counted() -> None:
     """The first stays."""
     metric = Metric(name="latency")
     metric.histogram.aggregation_temporality = CUMULATIVE
-    for user, bound in (("u1", 5), ("u2", 6), ("u3", 5)):
+    for number, bound in ((1, 5), (2, 6), (3, 5)):
         metric.histogram.data_points.add(
-            attributes=pairs({"user_id": user}),
-            time_unix_nano=1,
+            attributes=pairs({"user_id": f"u{number}"}),
+            time_unix_nano=number,
             count=1,
             bucket_counts=[1, 0],
             explicit_bounds=[bound],

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Ending
-from processors.limit_cardinality import LimitCardinality, LimitCardinalitySettings
+from processors.limit_cardinality import LimitCardinality, LimitCardinalitySettings, relabelling
+from processors.reaggregation import DROP, Stream
 from tests.payloads import context, decoded_metrics, dropped, metrics, pairs, plain
 
 DELTA = Temporality.AGGREGATION_TEMPORALITY_DELTA
@@ -422,3 +423,15 @@ def test_distinct_values_are_counted_right(seen: list[tuple[int, int]]) -> None:
     if history:
         within = [{value for at, value in history if at > clock.now - age} for age in (1800, 2100)]
         assert len(within[0]) <= label(tested, "pod")["values"] <= len(within[1])
+
+
+def test_a_point_of_which_nothing_was_decided() -> None:
+    """It is left out and counted, whatever came before it; so is one too many."""
+    lost: list[None] = []
+    relabel = relabelling([([b"a", b"b"], [b"a"]), ([b"a"], None), ([b"c"], [b"c"])], lambda: lost.append(None))
+    stream = Stream(1, "requests", "sum")
+    assert relabel(stream, [(b"a", b"a"), (b"b", b"b")]) == [(b"a", b"a")]
+    assert (relabel(stream, [(b"a", b"a")]), len(lost)) == (DROP, 0)
+    for attribute in (b"d", b"c"):
+        assert relabel(stream, [(attribute, attribute)]) is DROP
+    assert len(lost) == 2

@@ -53,7 +53,7 @@ def test_of_a_native_histogram() -> None:
     for two in (False, True):
         from tests.wire.test_remote_write_native import exponential_histogram
 
-        point = at(5, count=1, zero_count=1, exemplars=[exemplar(4, 1.0), exemplar(3, 2.0)])
+        point = at(5, count=1, sum=1.0, zero_count=1, exemplars=[exemplar(4, 1.0), exemplar(3, 2.0)])
         (one,) = sent(Translator(Options(), two=two), exponential_histogram("h", point))
         assert [each[1:] for each in one.exemplars] == [(2.0, 3), (1.0, 4)]
 

@@ -103,8 +103,9 @@ def test_exponential_histogram(two: bool) -> None:
 
 
 def test_zero_threshold_of_its_own() -> None:
-    """Where OTLP has none, Prometheus' default stands, and a sum that was not recorded is not made up."""
-    (found,) = sent(exponential_histogram("h", at(5, count=1, zero_count=1)), two=False).histograms
+    """Where OTLP has none, Prometheus' default stands; a sum that is no number is an ordinary NaN."""
+    point = at(5, count=1, zero_count=1, sum=math.nan)
+    (found,) = sent(exponential_histogram("h", point), two=False).histograms
     assert (found.zero_threshold, found.zero_count_int, found.count_int) == (1e-128, 1, 1)
     assert bits(found.sum) == "7ff8000000000001"
 
@@ -136,9 +137,10 @@ def _parsed(message: bytes) -> Any:
     [
         ({"scale": -5, "count": 0}, Reason.SCALE_TOO_COARSE),
         ({"count": 2, "sum": 1.0, "positive": {"bucket_counts": [1]}}, Reason.MALFORMED_POINT),
-        ({"count": 1, "positive": {"bucket_counts": [2]}}, Reason.MALFORMED_POINT),
-        ({"count": 2**63, "zero_count": 2**63}, Reason.MALFORMED_POINT),
-        ({"count": 1, "positive": {"offset": 2**31 - 1, "bucket_counts": [1]}}, Reason.MALFORMED_POINT),
+        ({"count": 1, "positive": {"bucket_counts": [1]}}, Reason.NO_SUM),
+        ({"count": 1, "sum": math.nan, "positive": {"bucket_counts": [2]}}, Reason.MALFORMED_POINT),
+        ({"count": 2**63, "sum": 1.0, "zero_count": 2**63}, Reason.MALFORMED_POINT),
+        ({"count": 1, "sum": 1.0, "positive": {"offset": 2**31 - 1, "bucket_counts": [1]}}, Reason.MALFORMED_POINT),
     ],
 )
 def test_what_prometheus_would_refuse(point: dict[str, Any], reason: Reason) -> None:

@@ -216,6 +216,8 @@ def test_exemplars_stay_within_limits() -> None:
     (metric,) = tested.wait()
     times = sorted(each.time_unix_nano - at(0) for each in metric.sum.data_points[0].exemplars)
     assert times == sorted([*range(2, 10), *range(2, 10)])
+    labels = {"component": "tested", "signal": "metrics", "reason": "exemplars"}
+    assert tested.own.telemetry.registry.get_sample_value("telescrub_shortened_items_total", labels) == 1
 
 
 def test_dropped_points_and_untouched_metrics() -> None:
