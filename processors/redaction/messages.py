@@ -47,6 +47,11 @@ _TAKES_VALUES = re.compile(
     rb"invalid value|unknown|not found|no such|could not convert[^\n]{0,40}|does not match format)[: ]{1,3}[bru]{0,2}$"
 )
 _IDENTIFIER = re.compile(rb"[A-Za-z_$][A-Za-z_$]*\d{0,2}(?:(?:[.:$/-]|::)[A-Za-z_$]+\d{0,2})*(?:\(\)|\[\])?")
+_TYPE = rb"[a-z][\w.$<>\[\]]{0,99}"
+_SIGNATURE = re.compile(
+    rb"(?:" + _TYPE + rb" ){0,3}[A-Za-z_$][\w.$<>]{0,199}\((?:" + _TYPE + rb"(?:, ?" + _TYPE + rb"){0,20})?\)"
+)
+"""Of a method, as Java prints it: `int java.lang.String.length()`."""
 _HARMLESS = re.compile(
     rb"""
       [a-z_$][\w$]{0,60} | [A-Z][A-Z0-9_]{1,40} | (?:[A-Z]?[a-z]+[A-Z]\w*)
@@ -95,6 +100,8 @@ def _is_name(line: bytes, start: int, end: int, content: bytes, *, whole: bool) 
     if len(content) > _LONGEST_NAME or _TAKES_VALUES.search(before):
         return False
     if _IDENTIFIER.fullmatch(content) and (_NAMES_PROGRAM.search(before) or line[end : end + 7] == b" object"):
+        return True
+    if _SIGNATURE.fullmatch(content) and before.endswith(b"method "):
         return True
     if whole:
         return False

@@ -37,6 +37,7 @@ def test_values_go(text: str, expected: str, whole: bool) -> None:
     [
         "AttributeError: 'NoneType' object has no attribute 'state'",
         "ModuleNotFoundError: No module named 'a.b'",
+        "NullPointerException: Attempt to invoke virtual method 'int java.lang.String.length()' on a null object",
         'ERROR: relation "visits" does not exist',
         "java.io.IOException: Connection reset by peer\n\tat a.B.c(B.java:12)\n\t... 7 more",
     ],
