@@ -266,9 +266,10 @@ def _string_end(text: bytes, opening: bytes, start: int) -> tuple[int, int]:
     while (at := text.find(opening[-1:], at)) >= 0:
         before = at - len(text[last:at].rstrip(b"\\")) - last
         at += 1
-        if (slashes == 0 and before % 2 == 0) or (slashes and before == slashes):
+        # A backslash of the content takes twice as many as one more than a quote has.
+        if before % (2 * slashes + 2) == slashes:
             return at - 1 - slashes, at
-        if slashes and before < slashes:
+        if before < slashes:
             # The string around this one ends.
             return at - 1 - before, at - 1 - before
         last = at

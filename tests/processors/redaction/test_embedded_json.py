@@ -116,6 +116,18 @@ FILLERS = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("end", ["", "\\", "\\\\", "\\\\\\", '"', '\\"'])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_strings_end_where_they_end(end: str, times: int) -> None:
+    """Backslashes and quotes at the end of a string, however often the object was written as a string."""
+    written: object = {"x": f"a{end}", "patient": {"name": f"zq{end}"}, "y": 7}
+    for _ in range(times):
+        written = json.dumps(written)
+    left = after(f"INFO done {written} in 3 ms")
+    assert left is not None
+    assert "zq" not in left
+
+
 @given(canary=CANARIES, before=FILLERS, after_it=FILLERS, dialect=st.sampled_from(["json", "python", "escaped", "cut"]))
 def test_planted_values_never_come_out(canary: str, before: Any, after_it: Any, dialect: str) -> None:
     """Whatever stands around them, and whatever quotes they hold themselves."""
