@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import settings
 
 from tests.receivers.tls import Certificates
+
+# No test asserts on time. The gate tries the same examples each time; by hand, every run searches further.
+settings.register_profile("search", deadline=None)
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "search"))
 
 _WIRE = Path(__file__).parent.parent / "wire"
 
