@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import hyperscan
 from pydantic import AfterValidator, Field
 
+from processors.redaction.compiled import compiled
+
 __all__ = ["Blocking", "Condition", "Expression", "Matches", "Range"]
 
 _UTF8 = hyperscan.HS_FLAG_UTF8
@@ -28,20 +30,10 @@ _REMEDIES = (
 Range = tuple[int, int]
 
 
-def _compiled(patterns: Sequence[str], flags: int) -> hyperscan.Database:
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[pattern.encode() for pattern in patterns],
-        ids=list(range(len(patterns))),
-        flags=[flags] * len(patterns),
-    )
-    return database
-
-
 def _is_taken(flags: int) -> Callable[[str], str]:
     def check(pattern: str) -> str:
         try:
-            _compiled([pattern], flags)
+            compiled([(pattern, flags)])
         except hyperscan.error as problem:
             reason = str(problem)
             remedy = next((remedy for sign, remedy in _REMEDIES if sign in reason), f"it says: {reason.rstrip('.')}")
@@ -63,7 +55,7 @@ class Matches:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         flags = _UTF8 | _EMPTY | hyperscan.HS_FLAG_SINGLEMATCH
-        self._database = _compiled(patterns, flags) if patterns else None
+        self._database = compiled([(pattern, flags) for pattern in patterns]) if patterns else None
 
     def first(self, text: bytes) -> int | None:
         """The number of the first condition that matches anywhere in a text, which must be UTF-8."""
@@ -90,7 +82,7 @@ class Expression:
     """One blocked value: where it matches."""
 
     def __init__(self, pattern: str) -> None:
-        self._database = _compiled([pattern], _UTF8 | _START)
+        self._database = compiled([(pattern, _UTF8 | _START)])
 
     def ranges(self, text: bytes) -> list[Range]:
         """What Go's `ReplaceAll` would replace in a text, which must be UTF-8: from the left, not overlapping."""

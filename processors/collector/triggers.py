@@ -6,6 +6,7 @@ from typing import Any
 import hyperscan
 
 from processors.redaction import encoded, views
+from processors.redaction.compiled import compiled
 
 __all__ = ["Scan", "Triggers"]
 
@@ -15,12 +16,7 @@ class Scan:
 
     def __init__(self, expressions: list[tuple[str, int]]) -> None:
         """Raises: `hyperscan.error` for an expression it does not take."""
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(
-            expressions=[text.encode() for text, _ in expressions],
-            ids=list(range(len(expressions))),
-            flags=[flags | hyperscan.HS_FLAG_SINGLEMATCH for _, flags in expressions],
-        )
+        self._database = compiled([(text, flags | hyperscan.HS_FLAG_SINGLEMATCH) for text, flags in expressions])
 
     def found(self, text: bytes) -> bool:
         matches: list[bool] = []

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-import hyperscan
-
 from processors.redaction.canonical import plain
+from processors.redaction.compiled import compiled
 from processors.redaction.generalize import GENERALIZE
 from processors.redaction.pseudonyms import Pseudonyms
 from processors.redaction.rules import Rule
@@ -127,9 +126,7 @@ def _full_match(expressions: Sequence[str]) -> Callable[[bytes], bool]:
     """Whether a text matches one of some expressions from its start to its end."""
     if not expressions:
         return lambda text: False
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    compiled = [fully_matches_expression(expression).encode() for expression in expressions]
-    database.compile(expressions=compiled, ids=list(range(len(compiled))), flags=[0] * len(compiled))
+    database = compiled([(fully_matches_expression(expression), 0) for expression in expressions])
 
     def matches(text: bytes) -> bool:
         ends: set[int] = set()

@@ -24,10 +24,6 @@ from processors.redaction.spans import path_segment
 
 __all__ = ["Found", "OverBudget", "Patterns"]
 
-_CANARY = (r"x[0-9]*y", b"x yy0-09bby-xb9y xy")
-"""What hyperscan 0.7.23 to 0.9.1 miss: their Vectorscan 5.4.12 overlooks matches of expressions in which a repetition
-that may be empty stands between two characters (Vectorscan's issues 358 and 382)."""
-
 _ANYWHERE = hyperscan.HS_FLAG_CASELESS
 _KEYWORD = ("keyword", "keyword and check")
 _MOST_FINDS = 100_000
@@ -194,17 +190,10 @@ def _keywords(rule: Rule) -> tuple[str, int]:
     return rf"(?:\b|_)(?:{keywords})(?:[^a-z\n]|$)", _ANYWHERE
 
 
-def _sees_everything() -> bool:
-    return bool(_matches(database([(_CANARY[0], 0)]), _CANARY[1]))
-
-
 class Patterns:
     """The compiled patterns of a set of rules."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        """Raises: `RuntimeError` if the pattern engine that is installed is known to overlook matches."""
-        if not _sees_everything():
-            raise RuntimeError("this build of hyperscan overlooks matches; install hyperscan==0.7.8")
         self._masks = {rule.mask for rule in rules}
         found = [each for number, rule in enumerate(rules) for each in _expressions(number, rule)]
         self._free = [each for each in found if not each.by_keyword]

@@ -7,6 +7,7 @@ import hyperscan
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.settings import Settings
+from processors.redaction.compiled import compiled
 
 __all__ = ["FullExpression", "Generalized", "Treatment", "fully_matches_expression", "is_scannable"]
 
@@ -18,13 +19,8 @@ def is_scannable(pattern: str) -> str:
     """
     if re.search(r"\\[AzZGQ]", pattern):
         raise ValueError("write ^ and $ for the start and the end of a line; \\A, \\z, \\Z, \\G and \\Q are not taken")
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     try:
-        database.compile(
-            expressions=[pattern.encode()],
-            ids=[0],
-            flags=[hyperscan.HS_FLAG_SOM_LEFTMOST | hyperscan.HS_FLAG_MULTILINE],
-        )
+        compiled([(pattern, hyperscan.HS_FLAG_SOM_LEFTMOST | hyperscan.HS_FLAG_MULTILINE)])
     except hyperscan.error as problem:
         raise ValueError(f"the pattern engine does not take this: {problem}") from None
     return pattern

@@ -1,6 +1,6 @@
 """What was compiled once is loaded, unless somebody else could have written it or it is damaged."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,9 @@ LINES = [(rf"canary{number}[a-z]{{1,40}}\d{{{number}}}", 0) for number in range(
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache, and nothing in memory."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    compiled._compiled.cache_clear()
+    compiled._dumped.cache_clear()
     yield tmp_path / "telescrub" / "patterns"
-    compiled._compiled.cache_clear()
+    compiled._dumped.cache_clear()
 
 
 def finds() -> list[int]:
@@ -28,7 +28,7 @@ def finds() -> list[int]:
 
 def again() -> list[int]:
     """The same, as another process would."""
-    compiled._compiled.cache_clear()
+    compiled._dumped.cache_clear()
     return finds()
 
 
@@ -75,3 +75,21 @@ def test_old_files_give_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for first in range(4):
         compiled.database(LINES[first:])
     assert len(list(folder.iterdir())) == 2
+
+
+def test_the_engine_sees_everything() -> None:
+    """Also matches of a repetition that is empty, which some builds overlook."""
+    found: list[int] = []
+    made = compiled.compiled([("x[0-9]*y", 0)])
+    made.scan(b"x yy0-09bby-xb9y xy", match_event_handler=lambda number, *_: found.append(number))
+    assert found == [0]
+
+
+@pytest.mark.parametrize("compiling", [compiled.compiled, compiled.database])
+def test_a_blind_engine_is_refused(
+    compiling: Callable[[list[compiled.Line]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For every use of it."""
+    monkeypatch.setattr(compiled, "_sees_everything", lambda: False)
+    with pytest.raises(RuntimeError, match="this build of hyperscan overlooks matches"):
+        compiling(LINES)
