@@ -14,7 +14,7 @@ from audit.anchors import on_the_way
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, TooLarge
 from pipeline.ledger import AuditLedger
-from pipeline.router import Destination
+from pipeline.router import Destination, put_in_all
 
 __all__ = ["Anchors"]
 
@@ -56,10 +56,10 @@ class Anchors:
 
     async def send(self) -> None:
         """Put an anchor into the exporter's queue."""
-        batch, queue = self._batch(), self._destination.queue
+        batch = self._batch()
         try:
-            with queue.room(batch):
-                await queue.put(batch)
+            with self._destination.queue.room(batch):
+                await put_in_all([(self._destination, batch)])
         except (Refused, TooLarge) as error:
             self._destination.context.log.warning("an anchor of the audit ledger was left out", cause=str(error))
 

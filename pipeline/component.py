@@ -102,6 +102,7 @@ class Context:
 
     `log` is bound to the component's id; nothing of a payload may be given to it. `deadline` says how long stopping
     may take. `pipeline` is the processor's, and empty for other components, which several pipelines may share.
+    `extensions` are those that run, by id; all are built before any other component.
     """
 
     id: str
@@ -111,6 +112,11 @@ class Context:
     deadline: Deadline
     ledger: Ledger = field(default_factory=NoLedger)
     pipeline: str = ""
+    extensions: Mapping[str, "Extension"] = field(default_factory=dict)
+
+    def extension(self, extension_id: str) -> "Extension":
+        """A running extension that the component's settings name; the configuration has been checked for it."""
+        return self.extensions[extension_id]
 
 
 class Consumer(Protocol):

@@ -25,7 +25,7 @@ from pipeline.component import (
     ReceiverSettings,
 )
 from pipeline.egress import egress_check
-from pipeline.queue import MemoryQueue, Merge
+from pipeline.queue import Merge, Queue
 from pipeline.router import Destination, Edge, Pipeline, Router, Stage
 from pipeline.sender import Sender
 from pipeline.ticker import Ticker
@@ -62,7 +62,8 @@ class _Straight:
 
 class _Builder:
     def __init__(self, config: Config, context: Callable[[str], Context]) -> None:
-        self._config, self._context = config, context
+        self._config, self._context_of = config, context
+        self._extensions: dict[str, Extension] = {}
         self._service = config.service
         self._destinations: dict[str, Destination] = {}
         self._senders: dict[str, Sender] = {}
@@ -70,16 +71,18 @@ class _Builder:
         self._pipelines: dict[str, Pipeline] = {}
 
     def build(self) -> Graph:
-        extensions = {
-            each: cast(ExtensionSettings, self._config.extensions[each]).build(self._context(each))
-            for each in self._service.extensions
-        }
+        for each in self._service.extensions:
+            settings = cast(ExtensionSettings, self._config.extensions[each])
+            self._extensions[each] = settings.build(self._context(each))
         processing = asyncio.Lock()
         receivers = {each: self._receiver(each, processing) for each in self._used_receivers()}
         ticker = Ticker(list(self._pipelines.values()), processing, self._context("ticker").deadline)
         audit = self._service.audit
         anchors = self._destination(audit.anchors.exporter) if audit and audit.anchors else None
-        return Graph(extensions, self._senders, {"ticker": ticker}, receivers, anchors)
+        return Graph(self._extensions, self._senders, {"ticker": ticker}, receivers, anchors)
+
+    def _context(self, component_id: str) -> Context:
+        return replace(self._context_of(component_id), extensions=self._extensions)
 
     def _used_receivers(self) -> list[str]:
         used = (each for pipeline in self._service.pipelines.values() for each in pipeline.receivers)
@@ -139,7 +142,7 @@ class _Builder:
             context = self._context(exporter_id)
             settings = cast(ExporterSettings, self._config.exporters[exporter_id])
             merges = self._merges(exporter_id)
-            queue = MemoryQueue(exporter_id, settings.sending_queue, merges)
+            queue = Queue(exporter_id, settings.sending_queue, merges)
             context.telemetry.queue(exporter_id, lambda: queue.size, settings.sending_queue.queue_size)
             self._destinations[exporter_id] = Destination(context, queue)
             exporter = settings.build(context)

@@ -9,9 +9,9 @@ from pipeline.batch import Batch
 from pipeline.component import Connector, Context, Processor
 from pipeline.errors import Refused, Rejected, TooLarge
 from pipeline.logs import where
-from pipeline.queue import Queue
+from pipeline.queue import Entry, Queue
 
-__all__ = ["Destination", "Edge", "Pipeline", "Router", "Stage", "hold_room"]
+__all__ = ["Destination", "Edge", "Pipeline", "Put", "Router", "Stage", "hold_room", "put_in_all"]
 
 _LARGE_BYTES = 256 * 1024
 """A payload above this is processed in a thread, so that the loop goes on answering meanwhile."""
@@ -31,6 +31,10 @@ class Destination:
 
     context: Context
     queue: Queue
+
+
+Put = tuple[Destination, Batch]
+"""What is to be put where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Pipeline:
             else:
                 yield output
 
-    def run(self, batch: Batch, first: int = 0) -> Iterator[tuple[Destination, Batch]]:
+    def run(self, batch: Batch, first: int = 0) -> Iterator[Put]:
         """What is to be put where, when a batch goes through the stages from `first` on."""
         for stage in self.stages[first:]:
             result = _process(stage, batch)
@@ -110,16 +114,15 @@ class Router:
         with ExitStack() as rooms:
             for destination in self._destinations:
                 hold_room(rooms, destination, batch)
-            for destination, result in await self._run(batch):
-                await destination.queue.put(result)
+            await put_in_all(await self._run(batch))
 
-    async def _run(self, batch: Batch) -> list[tuple[Destination, Batch]]:
+    async def _run(self, batch: Batch) -> list[Put]:
         async with self._processing:
             if len(batch.payload) > _LARGE_BYTES:
                 return await asyncio.to_thread(self._run_all, batch)
             return self._run_all(batch)
 
-    def _run_all(self, batch: Batch) -> list[tuple[Destination, Batch]]:
+    def _run_all(self, batch: Batch) -> list[Put]:
         return [put for pipeline in self._pipelines for put in pipeline.run(batch)]
 
 
@@ -128,5 +131,42 @@ def hold_room(rooms: ExitStack, destination: Destination, batch: Batch) -> None:
     try:
         rooms.enter_context(destination.queue.room(batch))
     except (Refused, TooLarge):
+        destination.context.telemetry.enqueue_failed(destination.context.id, batch.signal, batch.items)
+        raise
+
+
+async def put_in_all(puts: Sequence[Put]) -> None:
+    """Put into every queue, or into none, also when the caller is cancelled: its client, who was told nothing, will
+    send the batch again.
+
+    Raises: `Refused` if one of them cannot keep it now, counted there.
+    """
+    abandoned = asyncio.Event()
+    try:
+        await asyncio.shield(_settle(puts, abandoned))
+    except asyncio.CancelledError:
+        abandoned.set()
+        raise
+
+
+async def _settle(puts: Sequence[Put], abandoned: asyncio.Event) -> None:
+    # All at once: each queue waits for a disk of its own.
+    results = await asyncio.gather(*(_put(*each) for each in puts), return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    for (destination, _), entry in zip(puts, results, strict=True):
+        if isinstance(entry, BaseException):
+            continue
+        if failures or abandoned.is_set():
+            await destination.queue.withdraw(entry)
+        else:
+            destination.queue.release(entry)
+    if failures:
+        raise failures[0]
+
+
+async def _put(destination: Destination, batch: Batch) -> Entry:
+    try:
+        return await destination.queue.put(batch)
+    except Refused:
         destination.context.telemetry.enqueue_failed(destination.context.id, batch.signal, batch.items)
         raise

@@ -82,9 +82,9 @@ class Sender:
         try:
             await self._deliver(lease.batch)
         except asyncio.CancelledError:
-            self._queue.put_back(lease)
+            await self._queue.put_back(lease)
             raise
-        self._queue.done(lease)
+        await self._queue.done(lease)
 
     async def _deliver(self, batch: Batch) -> None:
         limit = self._merge(batch).max_size

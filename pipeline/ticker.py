@@ -13,7 +13,7 @@ from pipeline.component import Context, Holding, Record
 from pipeline.deadline import Deadline
 from pipeline.errors import Refused, Rejected
 from pipeline.logs import where
-from pipeline.router import Edge, Pipeline, hold_room
+from pipeline.router import Edge, Pipeline, hold_room, put_in_all
 from pipeline.state import StateFile
 
 __all__ = ["Ticker"]
@@ -130,8 +130,7 @@ class Ticker:
                 hold_room(rooms, destination, batch)
             async with self._processing:
                 results = await asyncio.to_thread(lambda: list(holder.pipeline.run(batch, holder.position + 1)))
-            for destination, result in results:
-                await destination.queue.put(result)
+            await put_in_all(results)
 
     async def _finish(self, holder: _Holder) -> None:
         """Pass on all that is held, as far as the deadline allows, and write down all that is remembered."""

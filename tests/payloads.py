@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context
 from pipeline.deadline import Deadline
+from pipeline.queue import Queue
 from pipeline.telemetry import Telemetry
 from processors.otlp_objects import any_value
 
@@ -32,6 +33,11 @@ def dropped(made: Context, signal: Signal, reason: str) -> float:
     """How many items the component counted as dropped."""
     labels = {"component": made.id, "signal": signal.value, "reason": reason}
     return made.telemetry.registry.get_sample_value("telescrub_dropped_items_total", labels) or 0
+
+
+async def put_released(queue: Queue, batch: Batch) -> None:
+    """Put a batch into a queue that hands it out at once."""
+    queue.release(await queue.put(batch))
 
 
 def pairs(attributes: Mapping[str, object]) -> list[KeyValue]:

@@ -13,10 +13,11 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from exporters.prometheus_remote_write import PrometheusRemoteWriteSettings
 from pipeline.batch import Batch
-from pipeline.queue import MemoryQueue, Merge
+from pipeline.queue import Merge, Queue
 from pipeline.sender import Sender
 from pipeline.telemetry import Telemetry
 from tests.exporters.remote_write_receiver import V2, Receiver, batch, context_of
+from tests.payloads import put_released
 from tests.pipeline.test_sender import Time
 from tests.wire.remote_write_messages import Read, Request, WriteRequest
 from tests.wire.test_remote_write import at, attributes, bits, counter, gauge, histogram, named, payload
@@ -44,11 +45,11 @@ class Peer:
         settings = {"endpoint": endpoint or self.receiver.url, "protobuf_message": self.message, **settings}
         made = PrometheusRemoteWriteSettings.model_validate(settings)
         context = context_of(self.telemetry)
-        queue = MemoryQueue("prometheus_remote_write", made.sending_queue, {})
+        queue = Queue("prometheus_remote_write", made.sending_queue, {})
         exporter = made.build(context)
         async with Sender(context, exporter, made, queue, lambda _: Merge(), clock=self.time, sleep=self.time.sleep):
             for one in batches:
-                await queue.put(one)
+                await put_released(queue, one)
         return [one for series in self.receiver.bodies for one in series]
 
     def dropped(self, reason: str) -> float:

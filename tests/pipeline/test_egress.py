@@ -17,11 +17,11 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Encoded, ExporterSettings, Request
 from pipeline.egress import Findings, inspecting
 from pipeline.logs import logger
-from pipeline.queue import MemoryQueue, Merge
+from pipeline.queue import Merge, Queue
 from pipeline.sender import Sender
 from pipeline.service import Service
 from tests.backends.process import wait_until
-from tests.payloads import context, dropped, pairs, traces
+from tests.payloads import context, dropped, pairs, put_released, traces
 from tests.pipeline.test_sender import Scripted, sent, spans
 
 CONFIG = """
@@ -58,9 +58,9 @@ def decoded(request: Request) -> list[Span]:
 
 async def deliver(exporter: Scripted, batch: Batch, bad: str, settings: ExporterSettings | None = None) -> Any:
     made, settings = context("jaeger"), settings or ExporterSettings()
-    queue = MemoryQueue("jaeger", settings.sending_queue, {})
+    queue = Queue("jaeger", settings.sending_queue, {})
     async with Sender(made, exporter, settings, queue, lambda batch: Merge(), check=only(bad)):
-        await queue.put(batch)
+        await put_released(queue, batch)
     return made
 
 
@@ -110,9 +110,9 @@ async def test_a_check_that_fails() -> None:
         raise ValueError("536-90-4399")
 
     made, settings, exporter = context("jaeger"), ExporterSettings(), Scripted()
-    queue = MemoryQueue("jaeger", settings.sending_queue, {})
+    queue = Queue("jaeger", settings.sending_queue, {})
     async with Sender(made, exporter, settings, queue, lambda batch: Merge(), check=fails):
-        await queue.put(spans(2))
+        await put_released(queue, spans(2))
     assert (exporter.sent, dropped(made, Signal.TRACES, "internal_error")) == ([], 2)
 
 
@@ -129,7 +129,7 @@ async def test_a_daemon(tmp_path: Path) -> None:
         queue = service.graph.senders["file"]._queue
         batch = traces([good, bad])
         with queue.room(batch):
-            await queue.put(batch)
+            await put_released(queue, batch)
         await asyncio.to_thread(wait_until, lambda: not queue.left(), seconds=10, what="an empty queue")
         assert service.problems() == {}
     lines = (tmp_path / "traces.jsonl").read_bytes()

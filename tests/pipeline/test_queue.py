@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, TooLarge
-from pipeline.queue import MemoryQueue, Merge, QueueSettings
+from pipeline.queue import Merge, Queue, QueueSettings
+from tests.payloads import put_released
 
 
 def batch(name: str, items: int = 1, signal: Signal = Signal.TRACES) -> Batch:
@@ -25,16 +26,16 @@ class Clock:
         return self.now
 
 
-def queue(clock: Clock | None = None, merge: Merge | None = None, **kind: object) -> MemoryQueue:
+def queue(clock: Clock | None = None, merge: Merge | None = None, **kind: object) -> Queue:
     merges = {} if merge is None else dict.fromkeys(Signal, merge)
-    return MemoryQueue("loki", QueueSettings.model_validate(kind), merges, clock or Clock())
+    return Queue("loki", QueueSettings.model_validate(kind), merges, clock=clock or Clock())
 
 
-async def take(waiting: MemoryQueue) -> str:
+async def take(waiting: Queue) -> str:
     """What is taken next, as text."""
     lease = await waiting.take()
     assert lease is not None
-    waiting.done(lease)
+    await waiting.done(lease)
     return lease.batch.payload.decode()
 
 
@@ -42,7 +43,7 @@ async def test_order() -> None:
     """First in, first out, one signal independently of the other."""
     waiting = queue()
     for each in (batch("a"), batch("b"), batch("x", signal=Signal.LOGS), batch("c")):
-        await waiting.put(each)
+        await put_released(waiting, each)
     taken = [await take(waiting) for _ in range(4)]
     assert [each for each in taken if each != "x"] == ["a", "b", "c"]
     assert "x" in taken
@@ -51,15 +52,15 @@ async def test_order() -> None:
 async def test_full_by_requests() -> None:
     """The sentence says how full it is and when to come back; what is under way counts, what is done does not."""
     waiting = queue(queue_size=2)
-    await waiting.put(batch("a"))
-    await waiting.put(batch("b"))
+    await put_released(waiting, batch("a"))
+    await put_released(waiting, batch("b"))
     lease = await waiting.take()
     assert lease is not None
     with pytest.raises(Refused) as refusal, waiting.room(batch("c")):
         pass
     assert str(refusal.value) == "exporter loki has 2 of 2 requests waiting; retry after 1 s"
     assert refusal.value.retry_after_seconds == 1.0
-    waiting.done(lease)
+    await waiting.done(lease)
     with waiting.room(batch("c")):
         pass
 
@@ -70,7 +71,7 @@ async def test_full_by_requests() -> None:
 async def test_full_by_size(limits: dict[str, Any], unit: str) -> None:
     """Items and bytes are limits too."""
     waiting = queue(**limits)
-    await waiting.put(batch("four", 4))
+    await put_released(waiting, batch("four", 4))
     with pytest.raises(Refused, match=f"has 4 of 5 {unit} waiting"), waiting.room(batch("2b", 2)):
         pass
 
@@ -96,7 +97,7 @@ async def test_merging_by_size() -> None:
     """As soon as enough items wait they leave as one, and no more than needed."""
     waiting = queue(merge=Merge(size=4, timeout=10.0))
     for name in "abc":
-        await waiting.put(batch(name, 2))
+        await put_released(waiting, batch(name, 2))
     assert await take(waiting) == "ab"
     assert waiting.size == 1
 
@@ -105,16 +106,16 @@ async def test_merging_waits() -> None:
     """Fewer items wait for the timeout, and what comes meanwhile goes with them."""
     clock = Clock()
     waiting = queue(clock, Merge(size=100, timeout=10.0))
-    await waiting.put(batch("a"))
+    await put_released(waiting, batch("a"))
     async with asyncio.TaskGroup() as group:
         taken = group.create_task(take(waiting))
         await asyncio.sleep(0)
         clock.now = 9.0
-        await waiting.put(batch("b"))
+        await put_released(waiting, batch("b"))
         await asyncio.sleep(0)
         assert not taken.done()
         clock.now = 10.0
-        await waiting.put(batch("c"))
+        await put_released(waiting, batch("c"))
     assert taken.result() == "abc"
 
 
@@ -122,10 +123,10 @@ async def test_put_back() -> None:
     """What could not be sent is first in line again, in its order."""
     waiting = queue(merge=Merge(size=2, timeout=10.0))
     for name in "abc":
-        await waiting.put(batch(name))
+        await put_released(waiting, batch(name))
     lease = await waiting.take()
     assert lease is not None
-    waiting.put_back(lease)
+    await waiting.put_back(lease)
     waiting.close()
     assert [await take(waiting), await take(waiting)] == ["ab", "c"]
 
@@ -133,7 +134,7 @@ async def test_put_back() -> None:
 async def test_closing() -> None:
     """A closed queue hands out what is left at once, and then says that it is empty."""
     waiting = queue(merge=Merge(size=100, timeout=1000.0))
-    await waiting.put(batch("a", 3))
+    await put_released(waiting, batch("a", 3))
     assert dict(waiting.left()) == {Signal.TRACES: 3}
     waiting.close()
     assert await take(waiting) == "a"
@@ -149,12 +150,12 @@ def test_nothing_is_lost(puts: list[tuple[Signal, int]], size: int) -> None:
     async def through() -> list[tuple[Signal, str]]:
         waiting = queue(merge=Merge(size=size, timeout=1.0))
         for number, (signal, items) in enumerate(puts):
-            await waiting.put(batch(f"{number},", items, signal))
+            await put_released(waiting, batch(f"{number},", items, signal))
         waiting.close()
         out = []
         while (lease := await waiting.take()) is not None:
             out.append((lease.batch.signal, lease.batch.payload.decode()))
-            waiting.done(lease)
+            await waiting.done(lease)
         assert waiting.size == 0
         return out
 
@@ -168,7 +169,7 @@ async def test_tenants_are_not_merged() -> None:
     """In order, and each request is of one tenant."""
     waiting = queue(merge=Merge(size=10))
     for name, tenant in (("a", "north"), ("b", "north"), ("c", "south"), ("d", "north"), ("e", "")):
-        await waiting.put(replace(batch(name), tenant=tenant))
+        await put_released(waiting, replace(batch(name), tenant=tenant))
     waiting.close()
     leases = [lease for _ in range(4) if (lease := await waiting.take()) is not None]
     assert [(lease.batch.payload, lease.batch.tenant) for lease in leases] == [

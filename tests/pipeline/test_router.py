@@ -1,7 +1,7 @@
 """From a receiver into every queue: all or none, processors in order, failures closed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,9 +10,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context
 from pipeline.errors import Refused, Rejected
-from pipeline.queue import MemoryQueue, QueueSettings
+from pipeline.queue import Entry, Load, Queue, QueueSettings
 from pipeline.router import Destination, Edge, Pipeline, Router, Stage
-from tests.payloads import context, dropped, traces
+from tests.payloads import context, dropped, put_released, traces
 
 
 class Step:
@@ -52,7 +52,7 @@ def names(batch: Batch) -> list[str]:
 
 
 def destination(name: str, size: int = 10) -> Destination:
-    return Destination(context(name), MemoryQueue(name, QueueSettings(queue_size=size), {}))
+    return Destination(context(name), Queue(name, QueueSettings(queue_size=size), {}))
 
 
 async def waiting(place: Destination) -> list[list[str]]:
@@ -60,7 +60,7 @@ async def waiting(place: Destination) -> list[list[str]]:
     out = []
     while (lease := await place.queue.take()) is not None:
         out.append(names(lease.batch))
-        place.queue.done(lease)
+        await place.queue.done(lease)
     return out
 
 
@@ -87,7 +87,7 @@ async def test_all_or_none() -> None:
         return batch
 
     full, free = destination("full", 1), destination("free")
-    await full.queue.put(spans("before"))
+    await put_released(full.queue, spans("before"))
     pipeline = Pipeline([stage(remember)], [free, full])
     with pytest.raises(Refused, match="exporter full has 1 of 1 requests waiting"):
         await router(pipeline).consume(spans("a"))
@@ -102,7 +102,7 @@ async def test_all_or_none() -> None:
 async def test_room_is_given_back() -> None:
     """A refusal by one destination leaves no room held in another."""
     full, free = destination("full", 1), destination("free", 1)
-    await full.queue.put(spans("before"))
+    await put_released(full.queue, spans("before"))
     pipeline = Pipeline([], [free, full])
     for _ in range(3):
         with pytest.raises(Refused, match="exporter full"):
@@ -197,3 +197,60 @@ async def test_a_batch_stays_its_tenants() -> None:
     assert lease is not None
     assert lease.batch.tenant == "north"
     assert "north" not in repr(lease.batch)
+
+
+class FullDisk:
+    """A store that cannot keep anything now, as soon as it is told to say so."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+
+    async def open(self) -> Mapping[Signal, Load]:
+        return {}
+
+    async def close(self) -> None:
+        return
+
+    def next_number(self) -> int:
+        return 1
+
+    async def add(self, entry: Entry) -> None:
+        self.asked.set()
+        await self.answer.wait()
+        raise Refused("the disk is full; retry after 1 s", retry_after_seconds=1.0)
+
+    async def remove(self, numbers: Sequence[int]) -> None:
+        return
+
+    async def replace(self, numbers: Sequence[int], entry: Entry) -> None:
+        return
+
+    async def load(self, signal: Signal, after: int, before: float, most_bytes: int) -> Sequence[Entry]:
+        return []
+
+
+async def test_disk_full_behind_one_destination() -> None:
+    """What one destination cannot keep no other one has either: the sender's next try is no duplicate."""
+    store = FullDisk()
+    store.answer.set()
+    jaeger, file = destination("jaeger"), Destination(context("file"), Queue("file", QueueSettings(), {}, store))
+    with pytest.raises(Refused, match="the disk is full"):
+        await router(Pipeline([], [jaeger, file])).consume(spans("a"))
+    assert (dict(jaeger.queue.left()), dict(file.queue.left()), jaeger.queue.size) == ({}, {}, 0)
+    labels = {"exporter": "file"}
+    assert file.context.telemetry.registry.get_sample_value("otelcol_exporter_enqueue_failed_spans", labels) == 1
+
+
+async def test_client_goes_away_meanwhile() -> None:
+    """A client that gives up before it is answered will send again: nothing is kept for it."""
+    store = FullDisk()
+    jaeger, file = destination("jaeger"), Destination(context("file"), Queue("file", QueueSettings(), {}, store))
+    async with asyncio.TaskGroup() as group:
+        consuming = group.create_task(router(Pipeline([], [jaeger, file])).consume(spans("a")))
+        await store.asked.wait()
+        consuming.cancel()
+    assert consuming.cancelled()
+    store.answer.set()
+    await asyncio.sleep(0.01)
+    assert (dict(jaeger.queue.left()), dict(file.queue.left())) == ({}, {})

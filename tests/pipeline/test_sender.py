@@ -9,9 +9,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, ExporterSettings, Request
 from pipeline.errors import Refused, Rejected, TooLarge
-from pipeline.queue import MemoryQueue, Merge
+from pipeline.queue import Merge, Queue
 from pipeline.sender import Sender
-from tests.payloads import context, dropped, traces
+from tests.payloads import context, dropped, put_released, traces
 
 
 class Scripted:
@@ -71,10 +71,10 @@ async def deliver(
     """Send batches to the end of the queue."""
     made, time = context("jaeger"), Time()
     settings = ExporterSettings.model_validate({"retry_on_failure": {"randomization_factor": 0, **kind}})
-    queue = MemoryQueue("jaeger", settings.sending_queue, {})
+    queue = Queue("jaeger", settings.sending_queue, {})
     async with Sender(made, exporter, settings, queue, lambda batch: merge or Merge(), clock=time, sleep=time.sleep):
         for batch in batches:
-            await queue.put(batch)
+            await put_released(queue, batch)
     return made, time
 
 
@@ -149,9 +149,9 @@ async def test_stopping_before_everything_is_sent(capsys: pytest.CaptureFixture[
     """At the deadline what is left is counted and said."""
     made = context("jaeger")
     settings = ExporterSettings()
-    queue = MemoryQueue("jaeger", settings.sending_queue, {})
+    queue = Queue("jaeger", settings.sending_queue, {})
     async with Sender(made, Scripted(*[Refused("away")] * 9), settings, queue, lambda batch: Merge()):
-        await queue.put(spans(4))
+        await put_released(queue, spans(4))
         made.deadline._timeout_seconds = 0.0
     assert dropped(made, Signal.TRACES, "shutdown") == 4
     assert "stopped before everything was sent" in capsys.readouterr().out

@@ -9,10 +9,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pipeline.batch import Batch
 from pipeline.component import Connector, Ending, Record
 from pipeline.deadline import Deadline
-from pipeline.queue import MemoryQueue, QueueSettings
+from pipeline.queue import Queue, QueueSettings
 from pipeline.router import Destination, Edge, Pipeline, Stage
 from pipeline.ticker import Ticker
-from tests.payloads import context, decoded_spans, dropped, traces
+from tests.payloads import context, decoded_spans, dropped, put_released, traces
 
 
 class Holder:
@@ -62,7 +62,7 @@ def spans(*names: str) -> Batch:
 
 
 def destination(size: int = 10) -> Destination:
-    return Destination(context("jaeger"), MemoryQueue("jaeger", QueueSettings(queue_size=size), {}))
+    return Destination(context("jaeger"), Queue("jaeger", QueueSettings(queue_size=size), {}))
 
 
 async def waiting(place: Destination) -> list[list[str]]:
@@ -70,7 +70,7 @@ async def waiting(place: Destination) -> list[list[str]]:
     out = []
     while (lease := await place.queue.take()) is not None:
         out.append([span.name for span in decoded_spans(lease.batch)])
-        place.queue.done(lease)
+        await place.queue.done(lease)
     return out
 
 
@@ -101,7 +101,7 @@ async def test_what_is_refused_stays() -> None:
     """In order, and nothing else is asked for meanwhile; when stopping, until the deadline."""
     holder, place = Holder(), destination(1)
     made = context("holder")
-    await place.queue.put(spans("before"))
+    await put_released(place.queue, spans("before"))
     deadline = Deadline(0.2)
     async with ticker(Pipeline([Stage(made, holder)], [place]), deadline=deadline) as running:
         holder.process(spans("a"))
