@@ -6,7 +6,6 @@ only the last, and what is gone before the next scrape was never there.
 
 import asyncio
 import gzip
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +16,8 @@ from typing import Literal, Self
 from aiohttp import web
 from pydantic import Field, field_validator
 
-from config.settings import Seconds, Settings
+from config.settings import Seconds
+from exporters.prometheus_settings import Labels, ResourceLabels, strategy
 from exporters.prometheus_table import Naming, Reason, Table
 from exporters.prometheus_text import OPEN_METRICS, TEXT, text
 from pipeline.batch import Batch, Signal
@@ -29,8 +29,6 @@ from wire.prometheus_names import Strategy
 
 __all__ = ["Prometheus", "PrometheusSettings"]
 
-_SERVICE_ATTRIBUTES = frozenset({"service.name", "service.namespace", "service.instance.id"})
-_LABEL_NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPING = frozenset({Strategy.UNDERSCORE_ESCAPING_WITH_SUFFIXES, Strategy.UNDERSCORE_ESCAPING_WITHOUT_SUFFIXES})
 _GZIP_LEVEL = 1
 """The page goes over a short way and is made anew each time."""
@@ -43,15 +41,6 @@ class PullQueue(QueueSettings):
     """Batches taken in at once: one, so that the points of a series come in order."""
 
 
-class ResourceLabels(Settings):
-    """The Collector's `resource_to_telemetry_conversion`."""
-
-    enabled: bool = False
-    """Make every resource attribute a label of every series. Off: they are in `target_info`, once per target."""
-    exclude_service_attributes: bool = False
-    """Without `service.name`, `service.namespace` and `service.instance.id`, which are `job` and `instance` already."""
-
-
 class PrometheusSettings(ListeningSettings, ExporterSettings):
     """Settings of `prometheus`, with the Collector's keys."""
 
@@ -60,7 +49,7 @@ class PrometheusSettings(ListeningSettings, ExporterSettings):
     with `tls` and its `client_ca_file` it has. The Collector's documentation has this port."""
     namespace: str = Field(default="", pattern="^([A-Za-z_:][A-Za-z0-9_:]*)?$")
     """Put before every metric's name, with an underscore."""
-    const_labels: dict[str, str] = Field(default_factory=dict)
+    const_labels: Labels = Field(default_factory=dict)
     """Given to every series that has no label of that name."""
     send_timestamps: bool = False
     """Show the time of each point. Off as in the Collector: a series with times does not go stale when it ends."""
@@ -83,15 +72,6 @@ class PrometheusSettings(ListeningSettings, ExporterSettings):
     sending_queue: PullQueue = PullQueue()
     """The queue before the page."""
 
-    @field_validator("const_labels")
-    @classmethod
-    def _are_labels(cls, labels: dict[str, str]) -> dict[str, str]:
-        if not all(_LABEL_NAME.fullmatch(name) for name in labels):
-            raise ValueError("label names are letters, digits and underscores, no digit first, nor two underscores")
-        if not all(labels.values()):
-            raise ValueError("a label without a value is no label; give it one or leave it out")
-        return labels
-
     @field_validator("translation_strategy")
     @classmethod
     def _escapes(cls, strategy: Strategy | None) -> Strategy | None:
@@ -110,22 +90,13 @@ class PrometheusSettings(ListeningSettings, ExporterSettings):
 
     def naming(self) -> Naming:
         """What of the settings is about names and labels."""
-        by_switch = (
-            Strategy.UNDERSCORE_ESCAPING_WITH_SUFFIXES
-            if self.add_metric_suffixes
-            else Strategy.UNDERSCORE_ESCAPING_WITHOUT_SUFFIXES
-        )
         return Naming(
-            strategy=self.translation_strategy or by_switch,
+            strategy=strategy(self.translation_strategy, add_metric_suffixes=self.add_metric_suffixes),
             namespace=self.namespace,
             const_labels=self.const_labels,
-            promote=self._promotes,
+            promote=self.resource_to_telemetry_conversion.promotes,
             scope_labels=not self.without_scope_info,
         )
-
-    def _promotes(self, key: str) -> bool:
-        conversion = self.resource_to_telemetry_conversion
-        return conversion.enabled and not (conversion.exclude_service_attributes and key in _SERVICE_ATTRIBUTES)
 
     def build(self, context: Context) -> "Prometheus":
         return Prometheus(self, context)

@@ -1,7 +1,6 @@
 """The settings of `prometheus_remote_write`. See docs/prometheus.md."""
 
 import base64
-import re
 from enum import StrEnum
 from typing import ClassVar, Self
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from pydantic.config import JsonDict
 
 from config.settings import ByteSize, Seconds, Secret, Settings
 from exporters.http_client import HttpExporterSettings
+from exporters.prometheus_settings import Labels, ResourceLabels, strategy
 from pipeline.batch import Batch, Signal
 from pipeline.component import ProcessorSettings, Request
 from pipeline.queue import QueueSettings
@@ -23,8 +23,6 @@ from wire.sent_remote_write import said
 __all__ = ["Message", "RemoteWriteSettings"]
 
 _RESERVED_HEADERS = frozenset({"content-encoding", "content-type", "user-agent", "x-prometheus-remote-write-version"})
-_SERVICE_ATTRIBUTES = frozenset({"service.name", "service.namespace", "service.instance.id"})
-_LABEL_NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Message(StrEnum):
@@ -82,15 +80,6 @@ class RemoteWriteRetry(RetrySettings):
     400, to some samples it will never take, and one of them would block the queue for ever."""
 
 
-class ResourceToTelemetry(Settings):
-    """The Collector's `resource_to_telemetry_conversion`."""
-
-    enabled: bool = False
-    """Make every resource attribute a label of every series. Off: they are in `target_info`, once per target."""
-    exclude_service_attributes: bool = False
-    """Without `service.name`, `service.namespace` and `service.instance.id`, which are `job` and `instance` already."""
-
-
 class TargetInfo(Settings):
     """The Collector's `target_info`."""
 
@@ -134,7 +123,7 @@ class RemoteWriteSettings(HttpExporterSettings):
     """A token."""
     namespace: str = Field(default="", pattern="^([A-Za-z_:][A-Za-z0-9_:]*)?$")
     """Put before every metric's name, with an underscore."""
-    external_labels: dict[str, str] = Field(default_factory=dict)
+    external_labels: Labels = Field(default_factory=dict)
     """Given to every series that has no label of that name: what tells this sender's series from another's."""
     translation_strategy: Strategy | None = None
     """How names are translated: `UnderscoreEscapingWithSuffixes` (the default, unless `add_metric_suffixes` is off),
@@ -150,7 +139,7 @@ class RemoteWriteSettings(HttpExporterSettings):
     disable_scope_info: bool = False
     """Leave out the `otel_scope_*` labels. The OpenTelemetry specification wants them: without them, metrics of the
     same name from two libraries of one process are the same series."""
-    resource_to_telemetry_conversion: ResourceToTelemetry = ResourceToTelemetry()
+    resource_to_telemetry_conversion: ResourceLabels = ResourceLabels()
     """Resource attributes as labels, all of them."""
     promote_resource_attributes: frozenset[str] = frozenset()
     """Resource attributes as labels, only these; Prometheus' key. None by default: each makes every series longer."""
@@ -197,15 +186,6 @@ class RemoteWriteSettings(HttpExporterSettings):
             raise ValueError(f"the protocol sets {', '.join(reserved)} itself; leave it out")
         return headers
 
-    @field_validator("external_labels")
-    @classmethod
-    def _are_labels(cls, labels: dict[str, str]) -> dict[str, str]:
-        if not all(_LABEL_NAME.fullmatch(name) for name in labels):
-            raise ValueError("label names are letters, digits and underscores, no digit first, nor two underscores")
-        if not all(labels.values()):
-            raise ValueError("a label without a value is no label; give it one or leave it out")
-        return labels
-
     @model_validator(mode="after")
     def _authorizes_once(self) -> Self:
         own = any(name.lower() == "authorization" for name in self.headers)
@@ -224,13 +204,9 @@ class RemoteWriteSettings(HttpExporterSettings):
 
     def naming(self, *, two: bool) -> Naming:
         """How names are translated, for version 2.0 or 1.0."""
-        by_switch = (
-            Strategy.UNDERSCORE_ESCAPING_WITH_SUFFIXES
-            if self.add_metric_suffixes
-            else Strategy.UNDERSCORE_ESCAPING_WITHOUT_SUFFIXES
-        )
         escaping = Escaping.ALLOW_UTF_8 if two else self.escaping
-        return Naming(self.translation_strategy or by_switch, self.namespace, escaping)
+        chosen = strategy(self.translation_strategy, add_metric_suffixes=self.add_metric_suffixes)
+        return Naming(chosen, self.namespace, escaping)
 
     def options(self, *, two: bool) -> Options:
         """What of the settings is about the translation."""
@@ -245,10 +221,7 @@ class RemoteWriteSettings(HttpExporterSettings):
         )
 
     def _promotes(self, key: str) -> bool:
-        conversion = self.resource_to_telemetry_conversion
-        if key in self.promote_resource_attributes:
-            return True
-        return conversion.enabled and not (conversion.exclude_service_attributes and key in _SERVICE_ATTRIBUTES)
+        return key in self.promote_resource_attributes or self.resource_to_telemetry_conversion.promotes(key)
 
     def authorization_header(self) -> dict[str, str]:
         """The header that proves who sends; none if there is nothing to prove it with."""
