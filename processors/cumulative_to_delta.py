@@ -4,7 +4,6 @@ Monotonic sums and both sorts of histogram; all else stays as it is, as in the C
 """
 
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from pipeline.component import Context, Ending, ProcessorSettings, Record
 from processors.otlp_objects import compile_pattern
 from processors.reaggregation.forms import CUMULATIVE, DELTA, Place, join, point_bytes
 from processors.reaggregation.generations import Generations
-from processors.reaggregation.keys import MASK, Keys, Stream
+from processors.reaggregation.keys import Keys, Stream
 from processors.reaggregation.points import value_of
 from processors.reaggregation.values import KINDS, Value, packed, unpacked
 from wire.metric_points import SUM, Metric, Point, walk
@@ -101,8 +100,7 @@ class CumulativeToDelta:
     ) -> None:
         self.storage = settings.storage
         self._context, self._settings, self._clock = context, settings, clock
-        self._secret = secrets.token_bytes(32)
-        self._keys = Keys(self._secret)
+        self._keys = Keys()
         self._last: Generations[_Last] = Generations()
         self._turned, self._began = clock(), now_nanoseconds()
 
@@ -134,7 +132,7 @@ class CumulativeToDelta:
             if value is None:
                 self._drop("not_a_value")
                 continue
-            key = (self._keys.attributes(point[6]) + stream.key) & MASK
+            key = self._keys.point(stream.key, point[6])
             if (delta := self._delta(metric.kind, key, point, value)) is not None:
                 start, growth = delta
                 yield point_bytes(metric.kind, point[6], start, point[3], KINDS[metric.kind].fields(growth), point[7])
@@ -177,15 +175,15 @@ class CumulativeToDelta:
 
     def everything(self) -> Iterator[Record]:
         last = (["last", f"{key:x}", at, start, packed(value)] for key, (at, start, value) in self._last.copy())
-        return chain([["secret", self._secret.hex()]], last)
+        return chain([self._keys.record()], last)
 
     def restore(self, records: Iterable[Record], ending: Ending) -> None:
         """After a kill the last values are not known: growth since older ones was passed on already."""
         if ending is not Ending.CLEAN:
             return
-        for sort, first, *rest in records:
+        for record in records:
+            sort, first, *rest = record
             if sort == "secret":
-                self._secret = bytes.fromhex(first)
-                self._keys = Keys(self._secret)
+                self._keys = Keys.remembered(record)
             elif sort == "last":
                 self._last.now[int(first, 16)] = (rest[0], rest[1], unpacked(rest[2]))

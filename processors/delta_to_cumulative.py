@@ -6,7 +6,6 @@ changes nothing, because SDKs leave out what was idle. A total that begins is pr
 `rate()` sees the first delta too, also where a killed daemon begins anew.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Ending, ProcessorSettings, Record
 from processors.reaggregation.forms import CUMULATIVE, DELTA, Place, join, point_bytes
 from processors.reaggregation.generations import Generations
-from processors.reaggregation.keys import MASK, Keys
+from processors.reaggregation.keys import Keys
 from processors.reaggregation.points import MILLISECOND, value_of
 from processors.reaggregation.temporality import has_deltas
 from processors.reaggregation.values import KINDS, Value, packed, unpacked
@@ -67,8 +66,7 @@ class DeltaToCumulative:
     ) -> None:
         self.storage = settings.storage
         self._context, self._settings, self._clock = context, settings, clock
-        self._secret = secrets.token_bytes(32)
-        self._keys = Keys(self._secret)
+        self._keys = Keys()
         self._totals: Generations[_Total] = Generations()
         self._turned = clock()
 
@@ -96,7 +94,7 @@ class DeltaToCumulative:
             if value is None or point[3] == 0:
                 self._drop("not_a_value" if value is None else "no_time")
             else:
-                yield from self._added(metric.kind, (self._keys.attributes(point[6]) + stream) & MASK, point, value)
+                yield from self._added(metric.kind, self._keys.point(stream, point[6]), point, value)
 
     def _added(self, kind: int, key: int, point: Point, value: Value) -> Iterator[bytes]:
         start, at, attributes = point[2], point[3], point[6]
@@ -136,15 +134,15 @@ class DeltaToCumulative:
     def everything(self) -> Iterator[Record]:
         totals = self._totals.copy()
         made = (["total", f"{key:x}", packed(each.value), each.start, each.emitted] for key, each in totals)
-        return chain([["secret", self._secret.hex()]], made)
+        return chain([self._keys.record()], made)
 
     def restore(self, records: Iterable[Record], ending: Ending) -> None:
         if ending is not Ending.CLEAN:
             return
-        for sort, first, *rest in records:
+        for record in records:
+            sort, first, *rest = record
             if sort == "secret":
-                self._secret = bytes.fromhex(first)
-                self._keys = Keys(self._secret)
+                self._keys = Keys.remembered(record)
             elif sort == "total":
                 self._totals.now[int(first, 16)] = _Total(unpacked(rest[0]), rest[1], rest[2])
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, MetricsData
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
@@ -48,6 +48,16 @@ def pairs(attributes: Mapping[str, object]) -> list[KeyValue]:
 def plain(attributes: Any) -> dict[str, object]:
     """Attributes with scalar values as plain values."""
     return {entry.key: getattr(entry.value, entry.value.WhichOneof("value")) for entry in attributes}
+
+
+def value_of(value: AnyValue) -> object:
+    """Any value as a plain one."""
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [value_of(inner) for inner in value.array_value.values]
+    if kind == "kvlist_value":
+        return {entry.key: value_of(entry.value) for entry in value.kvlist_value.values}
+    return None if kind is None else getattr(value, kind)
 
 
 def traces(spans: Sequence[Span], resource: Mapping[str, object] | None = None) -> Batch:

@@ -1,7 +1,7 @@
 """One metric: which series and labels it has, what was decided about it, and what therefore becomes of a point."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -299,10 +299,6 @@ class Metric:
         for label in self.labels.values():
             label.discard()
         self._shared.memory.add(-self.weight)
-
-    def identifiers(self) -> Iterable[Label]:
-        """Labels whose values look like identifiers."""
-        return (label for label in self.labels.values() if label.holds_identifiers)
 
 
 class Again:

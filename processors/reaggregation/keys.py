@@ -4,9 +4,10 @@ The hash of a set of attributes is the sum of the hashes of its members modulo 2
 matter (Bellare and Micciancio's AdHash, with BLAKE2b under a secret key).
 """
 
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics, ScopeMetrics
@@ -54,16 +55,30 @@ class _Hashes(dict[bytes, int]):
 
 
 class Keys:
-    """Hashes under one secret of 32 bytes."""
+    """Hashes under one secret of 32 bytes, a new one if none is given."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._hashes = _Hashes(secret)
+    def __init__(self, secret: bytes | None = None) -> None:
+        self._secret = secret or secrets.token_bytes(32)
+        self._hashes = _Hashes(self._secret)
         self._streams: dict[tuple[object, ...], Stream] = {}
 
     def attributes(self, attributes: Iterable[tuple[bytes, bytes]]) -> int:
         """Of a data point's attributes: pairs of key and serialized KeyValue."""
         hashes = self._hashes
         return sum([hashes[pair] for _, pair in attributes])
+
+    @classmethod
+    def remembered(cls, record: Sequence[Any]) -> Self:
+        """The keys that a `record` was made of."""
+        return cls(bytes.fromhex(record[1]))
+
+    def record(self) -> list[Any]:
+        """What goes on hashing in the same way after a restart."""
+        return ["secret", self._secret.hex()]
+
+    def point(self, stream: int, attributes: Iterable[tuple[bytes, bytes]]) -> int:
+        """Of one series: a metric and the attributes of its points."""
+        return (self.attributes(attributes) + stream) & MASK
 
     def stream(self, metric: Metric, tenant: str = "") -> Stream:
         """What a metric is told apart by: tenant, resource, scope, name, unit, kind, temporality, monotonicity; not its

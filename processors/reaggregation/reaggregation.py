@@ -8,7 +8,6 @@ Deltas are never held back: nobody sends them again. A cumulative source repeats
 """
 
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -82,9 +81,8 @@ class Reaggregation:
         self._modes: list[tuple[Callable[[str], object], Mode]] = [
             (re.compile(translate(glob)).match, mode) for glob, mode in settings.gauges.items()
         ]
-        self._secret = secrets.token_bytes(32)
-        self._keys = Keys(self._secret)
-        self._source_keys = self._keys if keep_sources else Keys(secrets.token_bytes(32))
+        self._keys = Keys()
+        self._source_keys = self._keys if keep_sources else Keys()
         self._windows = Windows(self._interval, settings.linger)
         self._counters = Counters(round(self._expiry * 1e9), self._lost, keep_sources=keep_sources)
         self._levels = Levels(round(settings.stale_after * 1e9), self._lost, keep_sources=keep_sources)
@@ -289,7 +287,7 @@ class Reaggregation:
         """What became different since the last call."""
         records: list[Record] = []
         if not self._has_told:
-            records.append(["secret", self._secret.hex()])
+            records.append(self._keys.record())
             self._has_told = True
         records += (["touched", f"{key:x}"] for key in self._newly_touched)
         self._newly_touched = set()
@@ -297,7 +295,7 @@ class Reaggregation:
 
     def everything(self) -> Iterator[Record]:
         """The whole state as it is at this moment; records are made while it is gone through."""
-        head: list[Record] = [["secret", self._secret.hex()], *(["touched", f"{key:x}"] for key in self._touched)]
+        head: list[Record] = [self._keys.record(), *(["touched", f"{key:x}"] for key in self._touched)]
         parts = [iter(head), self._counters.everything(), self._levels.everything()]
         return (record for part in parts for record in part)
 
@@ -305,7 +303,7 @@ class Reaggregation:
         """Take up what was recorded before a restart; records of others are passed over."""
         for record in records:
             if record[0] == "secret":
-                self._become(bytes.fromhex(str(record[1])))
+                self._become(Keys.remembered(record))
             elif record[0] == "touched":
                 self._touched.add(int(str(record[1]), 16))
             else:
@@ -314,9 +312,9 @@ class Reaggregation:
         if ending is Ending.CRASHED:
             self._counters.begin_anew()
 
-    def _become(self, secret: bytes) -> None:
+    def _become(self, keys: Keys) -> None:
         """Hash as before the restart."""
         shared = self._source_keys is self._keys
-        self._secret, self._keys = secret, Keys(secret)
+        self._keys = keys
         if shared:
             self._source_keys = self._keys

@@ -22,7 +22,18 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Context
 from processors.collector_redaction import CollectorRedaction, CollectorRedactionSettings
 from processors.otlp_objects import any_value, points, scopes
-from tests.payloads import context, decoded_logs, decoded_metrics, decoded_spans, dropped, logs, metrics, pairs, traces
+from tests.payloads import (
+    context,
+    decoded_logs,
+    decoded_metrics,
+    decoded_spans,
+    dropped,
+    logs,
+    metrics,
+    pairs,
+    traces,
+    value_of,
+)
 from tests.processors.collector.behaviours import BEHAVIOURS, CARD, VISA, Behaviour, log, span
 from tests.processors.redaction.planting import PLACES, Place, planted
 
@@ -33,15 +44,6 @@ def made(**written: object) -> tuple[CollectorRedaction, Context]:
     """A processor with these settings and counters of its own."""
     own = context("redaction")
     return CollectorRedactionSettings.model_validate(written).build(own), own
-
-
-def value_of(value: AnyValue) -> object:
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [value_of(inner) for inner in value.array_value.values]
-    if kind == "kvlist_value":
-        return {entry.key: value_of(entry.value) for entry in value.kvlist_value.values}
-    return None if kind is None else getattr(value, kind)
 
 
 def shown(batch: Batch | None) -> tuple[dict[str, object], object, str]:

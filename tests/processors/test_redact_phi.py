@@ -19,7 +19,18 @@ from pipeline.component import Context
 from processors.otlp_objects import any_value
 from processors.redact_phi import RedactPhi, RedactPhiSettings
 from processors.redaction.engine import Engine
-from tests.payloads import context, decoded_logs, decoded_metrics, decoded_spans, dropped, logs, metrics, pairs, traces
+from tests.payloads import (
+    context,
+    decoded_logs,
+    decoded_metrics,
+    decoded_spans,
+    dropped,
+    logs,
+    metrics,
+    pairs,
+    traces,
+    value_of,
+)
 from tests.processors.redaction.planting import PLACES, Place, planted
 
 SSN = "536-90-4399"
@@ -64,15 +75,6 @@ def attributes_after(attributes: dict[str, object], **written: object) -> dict[s
     processor = made(**written)[0] if written else PROCESSOR
     (span,) = decoded_spans(processor.process(traces([Span(attributes=pairs(attributes))])))
     return {entry.key: value_of(entry.value) for entry in span.attributes}
-
-
-def value_of(value: AnyValue) -> object:
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [value_of(inner) for inner in value.array_value.values]
-    if kind == "kvlist_value":
-        return {entry.key: value_of(entry.value) for entry in value.kvlist_value.values}
-    return None if kind is None else getattr(value, kind)
 
 
 def body_after(text: str) -> str:

@@ -20,7 +20,18 @@ from processors.otlp_objects import any_value
 from processors.redact_phi import RedactPhi, RedactPhiSettings
 from processors.redaction.engine import Engine
 from processors.redaction.generalize import GENERALIZE
-from tests.payloads import context, decoded_logs, decoded_metrics, decoded_spans, dropped, logs, metrics, pairs, traces
+from tests.payloads import (
+    context,
+    decoded_logs,
+    decoded_metrics,
+    decoded_spans,
+    dropped,
+    logs,
+    metrics,
+    pairs,
+    traces,
+    value_of,
+)
 
 KEY = "a synthetic key of more than 32 bytes"
 PSEUDONYMS = {
@@ -56,15 +67,6 @@ def attributes_after(attributes: dict[str, object], written: dict[str, Any]) -> 
     """What becomes of a span's attributes."""
     (span,) = decoded_spans(made(written)[0].process(traces([Span(attributes=pairs(attributes))])))
     return {entry.key: value_of(entry.value) for entry in span.attributes}
-
-
-def value_of(value: AnyValue) -> object:
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [value_of(inner) for inner in value.array_value.values]
-    if kind == "kvlist_value":
-        return {entry.key: value_of(entry.value) for entry in value.kvlist_value.values}
-    return None if kind is None else getattr(value, kind)
 
 
 def body_after(text: str, written: dict[str, Any]) -> str:
