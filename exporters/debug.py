@@ -7,8 +7,16 @@ import orjson
 
 from pipeline.batch import Batch
 from pipeline.component import Context, Encoded, ExporterSettings, Request
+from pipeline.queue import QueueSettings
 
 __all__ = ["Debug", "DebugSettings"]
+
+
+class DebugQueue(QueueSettings):
+    """The queue before the log."""
+
+    storage: str = "none"
+    """What waits is in memory: a line with counts, for those who watch, is nobody's data."""
 
 
 class DebugSettings(ExporterSettings):
@@ -17,6 +25,9 @@ class DebugSettings(ExporterSettings):
     verbosity: Literal["basic", "normal", "detailed"] = "basic"
     """Taken so that a Collector's file works, but all three show counts only: there `normal` and `detailed` print the
     data, and a log that was left on that way has leaked PHI."""
+
+    sending_queue: DebugQueue = DebugQueue()
+    """The queue before the log."""
 
     def content(self, request: Request) -> Batch:
         """Nothing: its requests are counts."""

@@ -11,11 +11,13 @@ class Refused(Exception):
     """Not now: a queue is full, memory is short, a destination is away. Nothing was taken; sending again is right.
 
     `retry_after_seconds` is the hint for the sender (RetryInfo, Retry-After); None where there is none to give.
+    `reason` is a word of the code, by which refusals are counted, never data.
     """
 
-    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None, reason: str = "unavailable") -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.reason = reason
 
 
 class Rejected(Exception):

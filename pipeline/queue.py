@@ -11,33 +11,19 @@ What waits is in a `Store` if it is to survive the daemon, and in memory as far 
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Self
 
-from pydantic import Field
-
-from config.settings import ByteSize, Settings
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, TooLarge
+from pipeline.queue_lane import Lane
+from pipeline.queue_settings import QueueSettings
+from pipeline.queue_store import Entry, Load, Store
 
-__all__ = ["Entry", "Lease", "Load", "Merge", "Queue", "QueueSettings", "Store"]
-
-
-class QueueSettings(Settings):
-    """The Collector's `sending_queue`."""
-
-    num_consumers: int = Field(default=4, ge=1)
-    """Requests to the destination at once. Where order matters (remote-write) the exporter sets 1."""
-    queue_size: int = Field(default=1000, ge=1)
-    """Most that may wait or be under way, counted as `sizer` says."""
-    sizer: Literal["requests", "items", "bytes"] = "requests"
-    """What `queue_size` counts: received requests, items (spans, points, records) or bytes."""
-    max_bytes: ByteSize = Field(default=256 * 2**20, ge=1)
-    """Most bytes that may wait, whatever the sizer: 1000 requests of 20 MiB would be more than a machine has."""
+__all__ = ["Drop", "Entry", "Lease", "Load", "Merge", "Queue", "QueueSettings", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +46,8 @@ _WINDOW_BYTES = 8 * 2**20
 """Of each signal this much is in memory too, where a store has it: what is next in line need not be read again."""
 
 
-@dataclass(slots=True)
-class Entry:
-    """A batch in a queue. Numbers rise in the order in which batches came; `arrived` is the queue's clock then."""
-
-    number: int
-    arrived: float
-    batch: Batch
-    released: bool = True
+_READ_AGAIN_SECONDS = 1.0
+"""Between two tries to read from a disk that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,85 +66,21 @@ class Lease:
         """When the oldest of them came, by the queue's clock."""
         return min(entry.arrived for entry in self.entries)
 
-
-@dataclass(slots=True)
-class Load:
-    """How much something is, in each unit that may be limited."""
-
-    requests: int = 0
-    items: int = 0
-    bytes: int = 0
-
-    def add(self, batch: Batch, sign: int = 1) -> None:
-        self.requests += sign
-        self.items += sign * batch.items
-        self.bytes += sign * len(batch.payload)
+    @property
+    def load(self) -> Load:
+        """How much it is."""
+        load = Load()
+        for entry in self.entries:
+            load.add(entry.batch)
+        return load
 
 
-class Store(Protocol):
-    """Where a queue keeps what waits, so that it survives the daemon."""
-
-    async def open(self) -> Mapping[Signal, Load]:
-        """What is there from before. Raises: `OSError` for a file that cannot be used."""
-        ...
-
-    async def close(self) -> None: ...
-
-    def next_number(self) -> int:
-        """A number larger than every one before, also those of earlier runs."""
-        ...
-
-    async def add(self, entry: Entry) -> None:
-        """Return when the entry would survive a power cut. Raises: `Refused` if it cannot be written now."""
-        ...
-
-    async def remove(self, numbers: Sequence[int]) -> None:
-        """Forget entries; what cannot be written now is tried again later."""
-        ...
-
-    async def replace(self, numbers: Sequence[int], entry: Entry) -> None:
-        """Forget entries and keep `entry`, which has the number of one of them, instead: both or neither."""
-        ...
-
-    async def load(self, signal: Signal, after: int, before: float, most_bytes: int) -> Sequence[Entry]:
-        """The next entries of a signal with numbers between the two, in order: at least one, if there is one."""
-        ...
+Drop = Callable[[Signal, str, int], None]
+"""Told of items that the queue drops: signal, reason, how many."""
 
 
-@dataclass(slots=True)
-class _Lane:
-    """What waits of one signal: the head of the line in memory, the rest in the store alone."""
-
-    window: deque[Entry] = field(default_factory=deque)
-    window_bytes: int = 0
-    last: int = 0
-    """The largest number that was ever in the window."""
-    beyond: Load = field(default_factory=Load)
-    """What is in the store alone."""
-    unreleased: dict[int, Entry] = field(default_factory=dict)
-    """Of those beyond, the ones that must not be handed out yet."""
-    leased_items: int = 0
-
-    def append(self, entry: Entry) -> None:
-        self.window.append(entry)
-        self.window_bytes += len(entry.batch.payload)
-        self.last = max(self.last, entry.number)
-
-    def appendleft(self, entry: Entry) -> None:
-        self.window.appendleft(entry)
-        self.window_bytes += len(entry.batch.payload)
-
-    def popleft(self) -> Entry:
-        entry = self.window.popleft()
-        self.window_bytes -= len(entry.batch.payload)
-        return entry
-
-    def remove(self, entry: Entry) -> None:
-        self.window.remove(entry)
-        self.window_bytes -= len(entry.batch.payload)
-
-    def has_ready(self) -> bool:
-        return bool(self.window) and self.window[0].released
+def _untold(signal: Signal, reason: str, items: int) -> None:
+    return
 
 
 class Queue:
@@ -182,24 +98,23 @@ class Queue:
         merges: Mapping[Signal, Merge],
         store: Store | None = None,
         *,
+        drop: Drop = _untold,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name, self._settings, self._merges, self._store = name, settings, merges, store
-        self._clock = clock
-        self._load = Load()
-        self._lanes: dict[Signal, _Lane] = {signal: _Lane() for signal in Signal}
-        self._numbers = 0
+        self._drop, self._clock = drop, clock
+        self._load, self._held, self._leased = Load(), Load(), Load()
+        self._lanes: dict[Signal, Lane] = {signal: Lane() for signal in Signal}
+        self._numbers = self._puts = 0
         self._changed = asyncio.Event()
-        self._taking = asyncio.Lock()
+        self._taking, self._filling = asyncio.Lock(), asyncio.Lock()
         self._closed = False
 
     async def __aenter__(self) -> Self:
         if self._store is not None:
             for signal, load in (await self._store.open()).items():
                 self._lanes[signal].beyond = load
-                self._load.requests += load.requests
-                self._load.items += load.items
-                self._load.bytes += load.bytes
+                self._load.add_load(load)
         return self
 
     async def __aexit__(
@@ -207,6 +122,11 @@ class Queue:
     ) -> None:
         if self._store is not None:
             await self._store.close()
+
+    def change(self, settings: QueueSettings, merges: Mapping[Signal, Merge]) -> None:
+        """Other limits, and another way of merging, from now on."""
+        self._settings, self._merges = settings, merges
+        self._changed.set()
 
     @property
     def is_durable(self) -> bool:
@@ -218,31 +138,60 @@ class Queue:
         """What waits or is under way, in the unit of `sizer`."""
         return int(getattr(self._load, self._settings.sizer))
 
+    @property
+    def capacity(self) -> float:
+        """Most that may wait or be under way, in the unit of `sizer`; infinite if that has no limit."""
+        return self._settings.most(self._settings.sizer, is_durable=self.is_durable)
+
+    @property
+    def load(self) -> Load:
+        """What waits or is under way."""
+        return replace(self._load)
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be kept now, a sentence; empty when all is well."""
+        return "" if self._store is None else self._store.problem
+
+    @property
+    def damage(self) -> str:
+        """What this run found damaged on disk, a sentence; empty when all is well."""
+        return "" if self._store is None else self._store.damage
+
     @contextmanager
     def room(self, batch: Batch) -> Iterator[None]:
         """Hold room for a batch while it is being processed.
 
-        Raises: `Refused` if the queue is full now, `TooLarge` if it could never fit.
+        Raises: `Refused` if the queue is full now, `TooLarge` if it could never fit; unless it drops instead.
         """
-        self._check_room(batch)
-        self._load.add(batch)
+        if self._settings.when_full != "drop_new":
+            self._check_room(batch)
+        self._held.add(batch)
         try:
             yield
         finally:
-            self._load.add(batch, -1)
+            self._held.add(batch, -1)
 
     def _check_room(self, batch: Batch) -> None:
-        alone = Load()
-        alone.add(batch)
-        for unit, most in ((self._settings.sizer, self._settings.queue_size), ("bytes", self._settings.max_bytes)):
+        alone = Load.of(batch)
+        # What waits would make room.
+        waiting = self._leased if self._settings.when_full == "drop_oldest" else self._load
+        for unit, most in self._settings.limits(is_durable=self.is_durable):
             if getattr(alone, unit) > most:
                 raise TooLarge(f"exporter {self._name} takes at most {most} {unit} at once; send smaller requests")
-            if getattr(self._load, unit) + getattr(alone, unit) > most:
-                waiting = getattr(self._load, unit)
+            taken = getattr(waiting, unit) + getattr(self._held, unit)
+            if taken + getattr(alone, unit) > most:
                 raise Refused(
-                    f"exporter {self._name} has {waiting} of {most} {unit} waiting; retry after 1 s",
+                    f"exporter {self._name} has {taken} of {most} {unit} waiting; retry after 1 s",
                     retry_after_seconds=1.0,
+                    reason="queue_full",
                 )
+
+    def _is_over(self, more: Load | None = None) -> bool:
+        """Whether there is too much, with `more` or as it is."""
+        more = more or Load()
+        limits = self._settings.limits(is_durable=self.is_durable)
+        return any(getattr(self._load, unit) + getattr(more, unit) > most for unit, most in limits)
 
     async def put(self, batch: Batch) -> Entry:
         """Take a batch that `room` was held for; return when it is as safe as this queue can make it. It is handed out
@@ -250,21 +199,53 @@ class Queue:
 
         Raises: `Refused` if it cannot be kept now.
         """
-        lane = self._lanes[batch.signal]
+        if self._settings.when_full == "drop_new" and self._is_over(Load.of(batch)):
+            return Entry(0, self._clock(), batch, dropped="queue_full")
         entry = Entry(self._next_number(), self._clock(), batch, released=False)
-        self._load.add(batch)
-        if self._store is None or (not lane.beyond.requests and lane.window_bytes < _WINDOW_BYTES):
-            lane.append(entry)
-        else:
-            lane.beyond.add(batch)
-            lane.unreleased[entry.number] = entry
+        self._enter(entry)
         if self._store is not None:
             try:
                 await self._store.add(entry)
+            except Refused:
+                self._leave(entry)
+                if self._settings.when_full == "drop_new":
+                    return replace(entry, dropped="not_stored")
+                raise
             except BaseException:
                 await self.withdraw(entry)
                 raise
+        if self._settings.when_full == "drop_oldest":
+            await self._make_room()
         return entry
+
+    def _enter(self, entry: Entry) -> None:
+        lane = self._lanes[entry.batch.signal]
+        self._puts += 1
+        self._load.add(entry.batch)
+        if self._store is None or (not lane.beyond.requests and lane.window_bytes < _WINDOW_BYTES):
+            lane.append(entry)
+        else:
+            lane.beyond.add(entry.batch)
+            lane.unreleased[entry.number] = entry
+
+    async def _make_room(self) -> None:
+        """Drop what has waited longest, until there is no more than there may be."""
+        dropped: list[Entry] = []
+        while self._is_over():
+            with suppress(Refused):
+                await self._fill()
+            ready = [lane for lane in self._lanes.values() if lane.has_ready()]
+            if not (ready and self._is_over()):
+                break
+            dropped.append(min(ready, key=lambda lane: lane.window[0].arrived).popleft())
+            self._load.add(dropped[-1].batch, -1)
+        await self._forget(dropped, "queue_full")
+
+    async def _forget(self, dropped: Sequence[Entry], reason: str) -> None:
+        for entry in dropped:
+            self._drop(entry.batch.signal, reason, entry.batch.items)
+        if dropped and self._store is not None:
+            await self._store.remove([entry.number for entry in dropped])
 
     def _next_number(self) -> int:
         if self._store is not None:
@@ -274,12 +255,22 @@ class Queue:
 
     def release(self, entry: Entry) -> None:
         """Every other destination has it too: hand it out."""
+        if entry.dropped:
+            self._drop(entry.batch.signal, entry.dropped, entry.batch.items)
+            return
         entry.released = True
         self._lanes[entry.batch.signal].unreleased.pop(entry.number, None)
         self._changed.set()
 
     async def withdraw(self, entry: Entry) -> None:
         """Another destination could not take it: forget it."""
+        if entry.dropped:
+            return
+        self._leave(entry)
+        if self._store is not None:
+            await self._store.remove([entry.number])
+
+    def _leave(self, entry: Entry) -> None:
         lane = self._lanes[entry.batch.signal]
         if lane.unreleased.pop(entry.number, None) is None:
             lane.remove(entry)
@@ -287,16 +278,21 @@ class Queue:
             lane.beyond.add(entry.batch, -1)
         self._load.add(entry.batch, -1)
         self._changed.set()
-        if self._store is not None:
-            await self._store.remove([entry.number])
 
     async def take(self) -> Lease | None:
         """Wait for the next batches of one signal, merged as configured; None when the queue is closed and empty."""
         async with self._taking:
             while not (self._closed and self._is_empty()):
                 self._changed.clear()
-                await self._fill()
+                try:
+                    await self._fill()
+                except Refused:
+                    # The store says why, and until when.
+                    await asyncio.sleep(_READ_AGAIN_SECONDS)
+                    continue
                 now = self._clock()
+                if await self._drop_old(now) or (self._closed and self._is_empty()):
+                    continue
                 due, signal = self._next_due(now)
                 if signal is not None and due <= now:
                     return self._lease(signal)
@@ -309,12 +305,36 @@ class Queue:
 
     async def _fill(self) -> None:
         """Read what is next in line where nothing is left in memory."""
-        for signal, lane in self._lanes.items():
-            if self._store is not None and not lane.window and lane.beyond.requests:
-                before = min(lane.unreleased, default=float("inf"))
-                for entry in await self._store.load(signal, lane.last, before, _WINDOW_BYTES):
-                    lane.beyond.add(entry.batch, -1)
-                    lane.append(entry)
+        async with self._filling:
+            for signal, lane in self._lanes.items():
+                if self._store is not None and not lane.window and lane.beyond.requests:
+                    await self._fill_lane(self._store, signal, lane)
+
+    async def _fill_lane(self, store: Store, signal: Signal, lane: Lane) -> None:
+        before, puts = min(lane.unreleased, default=float("inf")), self._puts
+        loaded = await store.load(signal, lane.last, before, _WINDOW_BYTES)
+        for entry in loaded.entries:
+            lane.beyond.add(entry.batch, -1)
+            lane.append(entry)
+        lost = loaded.lost
+        if not loaded.entries and not lane.unreleased and puts == self._puts:
+            # All that should be there would have been read.
+            lost = replace(lane.beyond)
+        if lost.requests:
+            lane.beyond.add_load(lost, -1)
+            self._load.add_load(lost, -1)
+            self._drop(signal, "corrupt", lost.items)
+
+    async def _drop_old(self, now: float) -> bool:
+        """Drop what has waited too long; whether there was any."""
+        dropped: list[Entry] = []
+        oldest = now - (self._settings.max_age or float("inf"))
+        for lane in self._lanes.values():
+            while lane.has_ready() and lane.window[0].arrived < oldest:
+                dropped.append(lane.popleft())
+                self._load.add(dropped[-1].batch, -1)
+        await self._forget(dropped, "too_old")
+        return bool(dropped)
 
     def _next_due(self, now: float) -> tuple[float, Signal | None]:
         """When the next batch is to be sent, and of which signal: the one that has waited longest beyond its due
@@ -323,7 +343,7 @@ class Queue:
         due = [(self._due(signal, lane, now), signal) for signal, lane in self._lanes.items() if lane.has_ready()]
         return min(due, default=(0.0, None))
 
-    def _due(self, signal: Signal, lane: _Lane, now: float) -> float:
+    def _due(self, signal: Signal, lane: Lane, now: float) -> float:
         merge, arrived = self._merge(signal), lane.window[0].arrived
         if self._closed or merge.timeout <= 0 or lane.beyond.requests:
             return min(arrived, now)
@@ -348,18 +368,22 @@ class Queue:
             items += taken[-1].batch.items
             size += len(taken[-1].batch.payload)
         lane.leased_items += items
-        return Lease(tuple(taken))
+        lease = Lease(tuple(taken))
+        self._leased.add_load(lease.load)
+        return lease
 
     async def done(self, lease: Lease) -> None:
         """The batches are delivered, or given up: forget them, for good when this returns."""
         self._give_up_lease(lease)
-        for entry in lease.entries:
-            self._load.add(entry.batch, -1)
+        self._load.add_load(lease.load, -1)
         if self._store is not None:
             await self._store.remove([entry.number for entry in lease.entries])
 
     async def put_back(self, lease: Lease, rest: Sequence[Batch] | None = None) -> None:
         """The batches, or the `rest` of them, are still to be sent: they are first in line again."""
+        if rest is not None and not rest:
+            await self.done(lease)
+            return
         self._give_up_lease(lease)
         lane = self._lanes[lease.entries[0].batch.signal]
         if rest is None:
@@ -367,8 +391,7 @@ class Queue:
                 lane.appendleft(entry)
         else:
             kept = Entry(lease.entries[0].number, lease.arrived, Batch.join(rest))
-            for entry in lease.entries:
-                self._load.add(entry.batch, -1)
+            self._load.add_load(lease.load, -1)
             self._load.add(kept.batch)
             lane.appendleft(kept)
             if self._store is not None:
@@ -376,7 +399,8 @@ class Queue:
         self._changed.set()
 
     def _give_up_lease(self, lease: Lease) -> None:
-        self._lanes[lease.entries[0].batch.signal].leased_items -= sum(entry.batch.items for entry in lease.entries)
+        self._lanes[lease.entries[0].batch.signal].leased_items -= lease.load.items
+        self._leased.add_load(lease.load, -1)
 
     def close(self) -> None:
         """No more is put: hand out what is left without waiting to merge it."""

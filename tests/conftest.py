@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,20 @@ if os.environ.get("TELESCRUB_UNCOMPILED") == "1":
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates of an authority of the tests' own."""
     return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+_runs = count()
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(autouse=True)
+def data_of_its_own(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a daemon keeps on disk unless it is told where: no test finds what another left there."""
+    monkeypatch.setenv("TELESCRUB_DATA_DIR", str(data_folder / str(next(_runs))))
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,30 @@
+"""The `file_storage` extension: the folder in which exporters keep what waits to be sent, so that it survives the
+daemon. Exporters name it in `sending_queue::storage`.
+"""
+
+from types import TracebackType
+from typing import Self
+
+from pipeline.component import Context, ExtensionSettings
+from pipeline.storage import StorageSettings
+
+__all__ = ["FileStorage", "FileStorageSettings"]
+
+
+class FileStorageSettings(StorageSettings, ExtensionSettings):
+    """Settings of `file_storage`, with the Collector's keys."""
+
+    def build(self, context: Context) -> "FileStorage":
+        return FileStorage()
+
+
+class FileStorage:
+    """Does nothing of its own: each queue opens its file in the folder that the settings name."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
