@@ -125,7 +125,7 @@ class Loki(HttpExporter):
     """Sends log records to Loki. Requests may overtake each other: it takes lines up to an hour out of order."""
 
     def __init__(self, settings: LokiSettings, context: Context, now_ns: Callable[[], int] = time.time_ns) -> None:
-        super().__init__(settings)
+        super().__init__(settings, context)
         self.max_request_bytes = settings.max_request_bytes
         self._url = settings.endpoint
         self._labels = {key: label_name(key) for key in settings.labels}

@@ -26,6 +26,7 @@ def rejected_items(signal: Signal, body: bytes, *, is_json: bool = False) -> int
     message, field = _RESPONSES[signal]
     try:
         response = Parse(body, message(), ignore_unknown_fields=True) if is_json else message.FromString(body)
-    except (DecodeError, ParseError):
+    except (DecodeError, ParseError, ValueError, RecursionError):
+        # Of JSON: what is not UTF-8, and what is nested deeply.
         return 0
     return max(int(getattr(response.partial_success, field)), 0)  # type: ignore[attr-defined]

@@ -50,14 +50,14 @@ class OtlpHttpExporterSettings(HttpExporterSettings):
         return frozenset(signal for signal in Signal if self.url(signal))
 
     def build(self, context: Context) -> "OtlpHttp":
-        return OtlpHttp(self)
+        return OtlpHttp(self, context)
 
 
 class OtlpHttp(HttpExporter):
     """One destination, over a pool of connections."""
 
-    def __init__(self, settings: OtlpHttpExporterSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: OtlpHttpExporterSettings, context: Context) -> None:
+        super().__init__(settings, context)
         self._settings = settings
         self.max_request_bytes = settings.max_request_bytes
         self._headers = {"Content-Type": f"application/{'json' if settings.encoding == 'json' else 'x-protobuf'}"}

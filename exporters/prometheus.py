@@ -39,6 +39,8 @@ class PullQueue(QueueSettings):
 
     num_consumers: Literal[1] = 1
     """Batches taken in at once: one, so that the points of a series come in order."""
+    storage: str = "none"
+    """What waits is in memory, as the page is: after a restart, both begin anew."""
 
 
 class PrometheusSettings(ListeningSettings, ExporterSettings):
@@ -120,8 +122,11 @@ class Prometheus:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_get("/metrics", self._answer)
-        listening = await self._stack.enter_async_context(listen(app, self._settings, self._context.deadline))
-        self.port = listening.port
+        context = self._context
+        server = listen(
+            app, self._settings, context.deadline, sockets=context.sockets, owner=context.id, say=context.log.warning
+        )
+        self.port = (await self._stack.enter_async_context(server)).port
         return self
 
     async def __aexit__(

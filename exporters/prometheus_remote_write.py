@@ -54,7 +54,7 @@ class PrometheusRemoteWrite(HttpExporter):
     max_request_bytes = 0
 
     def __init__(self, settings: RemoteWriteSettings, context: Context) -> None:
-        super().__init__(settings)
+        super().__init__(settings, context)
         self._settings, self._context = settings, context
         self._two = settings.protobuf_message is Message.V2
         self._translator = Translator(settings.options(two=self._two), two=self._two)

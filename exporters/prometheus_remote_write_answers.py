@@ -1,5 +1,6 @@
 """What receivers of remote-write answer, and what it means."""
 
+import re
 from collections.abc import Mapping
 
 from exporters.http_client import Answer, judge
@@ -28,6 +29,7 @@ _HOPELESS = (b"too old sample", b"is not unique", b"native histograms are disabl
 """What Prometheus up to 2.49 answers 500 to although it will never take it."""
 
 _WRITTEN = "X-Prometheus-Remote-Write-{}-Written"
+_COUNT = re.compile(r"\d{1,18}", re.ASCII)
 
 
 def complaint(answer: Answer) -> str:
@@ -69,7 +71,7 @@ def written(headers: Mapping[str, str]) -> int | None:
     counts = [headers.get(_WRITTEN.format(what)) for what in ("Samples", "Histograms")]
     if all(count is None for count in counts) and _WRITTEN.format("Exemplars") not in headers:
         return None
-    return sum(int(count) for count in counts if count is not None and count.isdecimal())
+    return sum(int(count) for count in counts if count is not None and _COUNT.fullmatch(count))
 
 
 def is_not_understood(answer: Answer) -> bool:

@@ -2,7 +2,7 @@
 
 import base64
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, ConfigDict, Field, field_validator, model_validator
@@ -75,9 +75,10 @@ class RemoteWriteRetry(RetrySettings):
     """How much longer each wait is than the one before; Prometheus' own sender doubles."""
     max_interval: Seconds = Field(default=5.0, gt=0)
     """The longest wait; 5 s as in Prometheus' own sender."""
-    max_elapsed_time: Seconds = Field(default=300.0, ge=0)
-    """Give up, drop and count after this long. 0 = never, which old receivers punish: Prometheus 2.42 answers 500, not
-    400, to some samples it will never take, and one of them would block the queue for ever."""
+    max_elapsed_time: Annotated[Seconds, Field(ge=0)] | None = None
+    """Give up after this long; 0 = never. By default never where the queue is on disk, and after 300 s where it is in
+    memory. Prometheus before 2.50 answers 500, not 400, to some samples it will never take; those that are known are
+    not sent again, and before a receiver with others of them this is the limit to set."""
 
 
 class TargetInfo(Settings):

@@ -106,10 +106,15 @@ def _exponential(point: Any) -> Buckets:
     return Buckets(bounds, totals, point.count, _sum(point), _by_bucket(point, bounds), point)
 
 
+_COARSEST = 11
+"""From scale -11 on, the first bucket above 1 reaches beyond what a double can be. A scale of -2³¹ would else make
+numbers of 256 MiB."""
+
+
 def _coarse(buckets: Any, scale: int) -> Iterable[tuple[float, float, int]]:
     """(lower bound, upper bound, count) of buckets merged down to scale 0; as they are if that is coarser."""
     shift = max(scale, 0)
-    power = 1 << -min(scale, 0)
+    power = 1 << min(-min(scale, 0), _COARSEST)
     merged: dict[int, int] = {}
     for index, count in enumerate(buckets.bucket_counts, buckets.offset):
         if count:

@@ -1,38 +1,41 @@
-"""Takes batches out of an exporter's queue and sends them until the destination has them or they are given up."""
+"""Takes batches out of an exporter's queue and has them delivered, until it is told to stop."""
 
 import asyncio
+import math
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from pipeline.batch import Batch, Signal
-from pipeline.component import Context, Encoded, Exporter, ExporterSettings, Redacted, Request
+from pipeline.batch import Batch
+from pipeline.component import Context, Exporter, ExporterSettings, Request
+from pipeline.dead_letters import DeadLetters
+from pipeline.delivery import Delivery, Left
 from pipeline.egress import Findings, nothing_found
-from pipeline.errors import Refused, Rejected, TooLarge
-from pipeline.logs import where
 from pipeline.queue import Lease, Merge, Queue
+from pipeline.telemetry import Status
 
 __all__ = ["Sender"]
 
+_GRACE_SECONDS = 5.0
+"""Whoever stops waits for answers as long as one comes in this time: a healthy destination's come in less than one."""
 
-@dataclass(slots=True)
-class _Stopped:
-    """What the egress check stopped of one batch: items, and how much of them by rule."""
 
-    items: int = 0
-    rules: Counter[str] = field(default_factory=Counter)
+_CROWDED = 0.9
+"""A queue with so much of what it may have is worth a look before it is full."""
 
 
 class Sender:
-    """Runs one exporter: entered, it opens the exporter and starts `num_consumers` workers; left, it drains the queue.
+    """Runs one exporter: entered, it opens the exporter and starts `num_consumers` workers; left, it drains the queue
+    within the deadline of the context, or, where `hand_over` was called, leaves it to another sender.
 
     `merges` says how large a batch may get. What `check` finds something in is not sent: of a batch the items that it
-    is about, of an exporter that encodes once the request. Draining ends at the deadline of the context; what is left
-    then is counted and logged.
+    is about, of an exporter that encodes once the request. What cannot be delivered goes to `dead_letters`, if there
+    are any. A durable queue is drained only as long as the destination takes what it gets: the rest is left in it and
+    told; what is left in memory is counted as dropped. One that `waits` takes nothing until `begin` is called: another
+    sender still has the queue.
     """
 
     def __init__(
@@ -43,164 +46,175 @@ class Sender:
         queue: Queue,
         merge: Callable[[Batch], Merge],
         *,
+        dead_letters: DeadLetters | None = None,
         check: Callable[[Request], Findings] = nothing_found,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        grace_seconds: float = _GRACE_SECONDS,
+        waits: bool = False,
     ) -> None:
-        self._context, self._exporter, self._queue, self._merge = context, exporter, queue, merge
-        self._check, self._encodes_once = check, settings.encodes_once
-        self._retry, self._workers = settings.retry_on_failure, settings.sending_queue.num_consumers
-        self._clock, self._sleep = clock, sleep
+        self._context, self._exporter, self.queue, self._merge = context, exporter, queue, merge
+        self._limits, self._letter_limits = settings.sending_queue, settings.dead_letter
+        self._dead_letters = dead_letters
+        self._clock, self._sleep, self._grace = clock, sleep, grace_seconds
+        # Threads of its own: one whose encoding takes long or never ends holds up no other exporter, nor any receiver.
+        self._threads = ThreadPoolExecutor(self._limits.num_consumers, thread_name_prefix=f"{context.id} encoding")
+        self._delivery = Delivery(
+            context=context,
+            exporter=exporter,
+            encodes_once=settings.encodes_once,
+            check=check,
+            retry=settings.retry_on_failure,
+            patience=settings.retry_on_failure.patience(is_durable=queue.is_durable),
+            dead_letters=dead_letters,
+            executor=self._threads,
+            clock=clock,
+            pause=self._pause,
+        )
         self._tasks: list[asyncio.Task[None]] = []
+        self._taking: set[asyncio.Task[None] | None] = set()
+        self._pausing: set[asyncio.Task[None]] = set()
+        self._leases: list[Lease] = []
+        self._leaves_rest = self._handed_over = False
+        self._begun = asyncio.Event()
+        if not waits:
+            self.begin()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
+            stack.callback(self._threads.shutdown, wait=False, cancel_futures=True)
             await stack.enter_async_context(self._exporter)
             self._group = await stack.enter_async_context(asyncio.TaskGroup())
             self._stack = stack.pop_all()
-        for number in range(self._workers):
+        for number in range(self._limits.num_consumers):
             self._tasks.append(self._group.create_task(self._work(), name=f"{self._context.id} sender {number}"))
+        self._context.telemetry.status(self._context.id, self.status)
+        self._context.telemetry.waiting(
+            self._context.id, lambda: self.queue.load, lambda: len(self._leases), self._oldest_seconds
+        )
         return self
+
+    def _oldest_seconds(self) -> float:
+        """Whatever is being sent came before what waits behind it."""
+        return max((self._clock() - lease.arrived for lease in list(self._leases)), default=0.0)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._queue.close()
-        await asyncio.wait(self._tasks, timeout=self._context.deadline.remaining())
+        has_queue = self._begun.is_set() and not self._handed_over
+        if has_queue:
+            self.queue.close()
+            await self._drain()
         for task in self._tasks:
             task.cancel()
         await self._stack.aclose()
-        for signal, items in self._queue.left().items():
-            self._context.telemetry.dropped(self._context.id, signal, "shutdown", items)
-            self._context.log.error("stopped before everything was sent", signal=signal.value, items_left=items)
+        if has_queue:
+            self._tell_what_is_left()
+
+    def begin(self) -> None:
+        """Take what waits from now on; the limits of the dead letters are this sender's."""
+        if self._dead_letters is not None:
+            self._dead_letters.settings = self._letter_limits
+        self._begun.set()
+
+    async def hand_over(self) -> None:
+        """Take nothing more; return when everything under way is delivered or back in the queue, where another sender
+        finds it. Before this one is left.
+        """
+        self._handed_over = self._leaves_rest = True
+        for task in self._taking | self._pausing:
+            if task is not None:
+                task.cancel()
+        await self._while_it_delivers()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+    def status(self) -> Status:
+        """How this exporter is: whether its queue takes what comes, and its destination what it is sent."""
+        if problem := self.queue.problem or self.queue.damage or self._crowded():
+            return Status("degraded", problem)
+        if trouble := self._delivery.trouble:
+            seconds = round(self._clock() - self._delivery.since)
+            return Status("degraded", f"the destination has taken nothing for {seconds} s: {trouble}")
+        return Status("ok")
+
+    def _crowded(self) -> str:
+        load = self.queue.load
+        for unit, most in self._limits.limits(is_durable=self.queue.is_durable):
+            if (waiting := getattr(load, unit)) >= _CROWDED * most:
+                return f"the queue has {waiting} of {most} {unit}"
+        return ""
 
     async def _work(self) -> None:
-        while (lease := await self._queue.take()) is not None:
-            await self._settle(lease)
+        while (lease := await self._take()) is not None:
+            try:
+                await self._settle(lease)
+            except Left:
+                return
+
+    async def _take(self) -> Lease | None:
+        me = asyncio.current_task()
+        self._taking.add(me)
+        try:
+            await self._begun.wait()
+            return None if self._handed_over else await self.queue.take()
+        finally:
+            self._taking.discard(me)
 
     async def _settle(self, lease: Lease) -> None:
+        batch = lease.batch
+        parts = list(batch.split(max_items=self._merge(batch).max_size, max_bytes=self._exporter.max_request_bytes))
+        whole = list(parts)
+        self._leases.append(lease)
         try:
-            await self._deliver(lease.batch)
-        except asyncio.CancelledError:
-            await self._queue.put_back(lease)
+            await self._delivery.deliver(parts, lease.arrived + (self._limits.max_age or math.inf))
+        except (asyncio.CancelledError, Left):
+            # Parts that the destination has are not sent again.
+            await self.queue.put_back(lease, None if parts == whole else parts)
             raise
-        await self._queue.done(lease)
-
-    async def _deliver(self, batch: Batch) -> None:
-        limit = self._merge(batch).max_size
-        stopped = _Stopped()
-        try:
-            for part in batch.split(max_items=limit, max_bytes=self._exporter.max_request_bytes):
-                await self._deliver_part(part, stopped)
         finally:
-            self._tell(stopped, batch.signal)
+            self._leases.remove(lease)
+        await self.queue.done(lease)
 
-    async def _deliver_part(self, batch: Batch, stopped: _Stopped) -> None:
-        try:
-            encoded, findings = await asyncio.to_thread(self._checked, batch)
-        except Rejected as error:
-            return self._give_up(batch, batch.items, "rejected", str(error))
-        except Exception as error:
-            return self._give_up(batch, batch.items, "internal_error", where(error))
-        if any(findings) and batch.items > 1 and not self._encodes_once:
-            return await self._deliver_halves(batch, stopped)
-        lanes: dict[int, list[Request]] = {}
-        for request, found in zip(encoded.requests, findings, strict=True):
-            if found:
-                self._stop(request, found, stopped)
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, unless the rest is to be left in the queue. Raises: `Left`."""
+        if not self._leaves_rest:
+            async with asyncio.TaskGroup() as group:
+                sleeping = group.create_task(self._until(seconds), name=f"{self._context.id} pause")
+                self._pausing.add(sleeping)
+                sleeping.add_done_callback(self._pausing.discard)
+        if self._leaves_rest:
+            raise Left
+
+    async def _until(self, seconds: float) -> None:
+        await self._sleep(seconds)
+
+    async def _drain(self) -> None:
+        if self.queue.is_durable:
+            self._leaves_rest = True
+            for pause in list(self._pausing):
+                pause.cancel()
+            await self._while_it_delivers()
+        else:
+            await asyncio.wait(self._tasks, timeout=self._context.deadline.remaining())
+
+    async def _while_it_delivers(self) -> None:
+        """Wait for the workers to end, as long as the destination takes something now and then."""
+        delivered = -1
+        while delivered < self._delivery.delivered and not all(task.done() for task in self._tasks):
+            delivered = self._delivery.delivered
+            await asyncio.wait(self._tasks, timeout=min(self._grace, self._context.deadline.remaining()))
+
+    def _tell_what_is_left(self) -> None:
+        for signal, items in self.queue.left().items():
+            if self.queue.is_durable:
+                self._context.log.warning(
+                    "stopped before everything was sent; the rest stays in the queue's file and is sent after the"
+                    " next start",
+                    signal=signal.value,
+                    items_left=items,
+                )
             else:
-                lanes.setdefault(request.lane, []).append(request)
-        try:
-            await self._send_lanes(lanes, len(encoded.requests) == 1 and batch.items > 1)
-        except TooLarge:
-            return await self._deliver_halves(batch, stopped)
-        for reason, items in encoded.dropped.items():
-            self._context.telemetry.dropped(self._context.id, batch.signal, reason, items)
-        return None
-
-    async def _send_lanes(self, lanes: Mapping[int, Sequence[Request]], can_be_halved: bool) -> None:
-        """All lanes at once, each in order. Raises: `TooLarge` for the only request of a batch that can be halved."""
-        if can_be_halved or len(lanes) == 1:
-            for requests in lanes.values():
-                await self._send_lane(requests, can_be_halved)
-            return
-        async with asyncio.TaskGroup() as group:
-            for lane, requests in lanes.items():
-                group.create_task(self._send_lane(requests, False), name=f"{self._context.id} lane {lane}")
-
-    async def _send_lane(self, requests: Sequence[Request], can_be_halved: bool) -> None:
-        for request in requests:
-            try:
-                await self._send(request)
-            except TooLarge as error:
-                if can_be_halved:
-                    raise
-                self._give_up(request, request.items, "too_large", str(error))
-
-    async def _deliver_halves(self, batch: Batch, stopped: _Stopped) -> None:
-        for half in batch.split(max_items=(batch.items + 1) // 2):
-            await self._deliver_part(half, stopped)
-
-    def _checked(self, batch: Batch) -> tuple[Encoded, list[Findings]]:
-        """The requests of a batch, and what each says that should not leave."""
-        encoded = self._exporter.encode(batch)
-        return encoded, [self._check(request) for request in encoded.requests]
-
-    def _stop(self, request: Request, found: Findings, stopped: _Stopped) -> None:
-        """Put on record that a request is not sent."""
-        me, telemetry, signal = self._context.id, self._context.telemetry, request.signal
-        telemetry.send_failed(me, signal, request.items)
-        telemetry.dropped(me, signal, "egress_check", request.items)
-        for rule, count in found.items():
-            telemetry.redacted(rule, signal, "stop", count)
-        with suppress(Refused):  # Nothing is passed on here; the drop is in the ledger as soon as it can be written.
-            counts = {Redacted(rule, "stop", "request"): count for rule, count in found.items()}
-            self._context.ledger.redacted("", me, signal, b"", counts)
-        stopped.items += request.items
-        stopped.rules.update(found)
-
-    def _tell(self, stopped: _Stopped, signal: Signal) -> None:
-        """One line for all of a batch: where redaction does not work, every item may be stopped."""
-        if stopped.rules:
-            rules = ", ".join(sorted(stopped.rules))
-            self._context.log.error(
-                "the egress check stopped what redaction should have taken out; see which pipeline lets it through",
-                signal=signal.value,
-                items=stopped.items,
-                rules=rules,
-            )
-
-    async def _send(self, request: Request) -> None:
-        """Send one request as often as it takes. Raises: `TooLarge`."""
-        started, attempt = self._clock(), 0
-        while True:
-            try:
-                rejected = await self._exporter.send(request)
-            except Refused as refusal:
-                delay = self._retry.delay(attempt, refusal.retry_after_seconds)
-                if self._is_spent(self._clock() - started + delay):
-                    return self._give_up(request, request.items, "retries_exhausted", str(refusal))
-                self._context.log.warning("sending again", reason=str(refusal), delay_seconds=round(delay, 3))
-                await self._sleep(delay)
-                attempt += 1
-            except TooLarge:
-                raise
-            except Rejected as error:
-                return self._give_up(request, request.items, "rejected", str(error))
-            except Exception as error:
-                return self._give_up(request, request.items, "internal_error", where(error))
-            else:
-                return self._sent(request, rejected)
-
-    def _is_spent(self, elapsed: float) -> bool:
-        return not self._retry.enabled or (0 < self._retry.max_elapsed_time < elapsed)
-
-    def _sent(self, request: Request, rejected: int) -> None:
-        self._context.telemetry.sent(self._context.id, request.signal, request.items - rejected)
-        if rejected:
-            self._give_up(request, rejected, "partial_success", "the destination took the rest")
-
-    def _give_up(self, what: Batch | Request, items: int, reason: str, sentence: str) -> None:
-        self._context.telemetry.send_failed(self._context.id, what.signal, items)
-        self._context.telemetry.dropped(self._context.id, what.signal, reason, items)
-        self._context.log.error("dropped", signal=what.signal.value, items=items, reason=reason, cause=sentence)
+                self._context.telemetry.dropped(self._context.id, signal, "shutdown", items)
+                self._context.log.error("stopped before everything was sent", signal=signal.value, items_left=items)

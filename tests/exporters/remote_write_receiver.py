@@ -67,7 +67,7 @@ class Receiver:
 
 def context_of(telemetry: Telemetry) -> Context:
     health = SimpleNamespace(problems=dict)
-    return Context("prometheus_remote_write", telemetry, structlog.get_logger(), health, Deadline(1.0))
+    return Context("prometheus_remote_write", telemetry, structlog.get_logger(), health, Deadline(30.0))
 
 
 def build(telemetry: Telemetry, endpoint: str = URL, **settings: Any) -> PrometheusRemoteWrite:

@@ -20,6 +20,7 @@ from exporters.jaeger import JaegerSettings
 from exporters.otlp_grpc import OtlpGrpc, OtlpGrpcExporterSettings
 from pipeline.batch import Signal
 from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
+from tests.exporters.raw_server import raw_server
 from tests.payloads import context, traces
 from tests.receivers.tls import Certificates
 
@@ -172,3 +173,49 @@ def test_secrets_are_hidden() -> None:
     settings = OtlpGrpcExporterSettings.model_validate({"endpoint": "x:1", "headers": {"api-key": "not-for-eyes"}})
     assert "not-for-eyes" not in repr(settings)
     assert "[hidden]" in repr(settings)
+
+
+GARBAGE = {
+    "closed at once": b"",
+    "no HTTP/2": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 19\r\n\r\npatient 536-90-4399",
+    "noise": b"\x16\x03\x01 patient 536-90-4399" * 99,
+    # SETTINGS, then DATA on stream 1 without headers (RFC 9113 §5.1: a connection error).
+    "frames out of order": b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x00\x03\x00\x00\x00\x00\x00\x01abc",
+    # SETTINGS, then GOAWAY with INTERNAL_ERROR.
+    "sent away": b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + bytes(7) + b"\x02",
+}
+
+
+@pytest.mark.parametrize("then", ["close", "reset"])
+@pytest.mark.parametrize("says", GARBAGE)
+async def test_broken_answers(says: str, then: str) -> None:
+    """What does not speak gRPC is a destination that is away."""
+    async with raw_server(GARBAGE[says], until=b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", then=then) as server:
+        with pytest.raises(Refused) as refusal:
+            await send(exporter(server.port, timeout="5s"))
+    assert "536-90-4399" not in str(refusal.value)
+
+
+async def test_silence() -> None:
+    """A destination that never answers costs `timeout` and no more."""
+    async with raw_server(until=b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", then="silence") as server:
+        with pytest.raises(Refused, match=r"^the destination answered (DEADLINE_EXCEEDED|UNAVAILABLE)$"):
+            await send(exporter(server.port, timeout="200ms"))
+
+
+async def test_tls_fails(certificates: Certificates) -> None:
+    """No TLS there, or a certificate that nobody vouches for: all can be put right, so it is sent again."""
+    async with destination() as (told, port):
+        with pytest.raises(Refused):
+            await send(exporter(port, tls=certificates.client()))
+    async with destination(certificates.grpc_server()) as (also, port):
+        with pytest.raises(Refused):
+            await send(exporter(port, tls={}))
+    assert (told.got, also.got) == ([], [])
+
+
+async def test_an_unreadable_partial_success() -> None:
+    """OK is what it says, whatever stands beside it."""
+    async with destination() as (told, port):
+        told.answer = b"\xff\xff"
+        assert await send(exporter(port)) == 0

@@ -110,3 +110,28 @@ def test_not_understood(status: int, expected: bool) -> None:
     assert is_not_understood(Answer(status, {}, b"")) == expected
     told = {"X-Prometheus-Remote-Write-Samples-Written": "0"}
     assert is_not_understood(Answer(status, told, b"")) == (status == 415)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (" 7 ", 7.0),
+        ("²", None),
+        ("1 \x1f", 1.0),
+        ("-1", None),
+        ("Mon, 1 Jan 0001 00:00:00 +9999", None),
+        ("Wed, 21 Oct 1969 07:28:00 GMT", 0.0),
+        ("99999999999999999999 Oct 2026 07:28:00 GMT", None),
+    ],
+)
+def test_strange_times_to_wait(value: str, seconds: float | None) -> None:
+    """A hint that cannot be read is none: the request is sent again all the same, and not given up."""
+    with pytest.raises(Refused) as caught:
+        raise_for(Answer(503, {"Retry-After": value}, b""))
+    assert caught.value.retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize("value", ["²", "٣", "-1", "9" * 5000, ""])
+def test_strange_counts(value: str) -> None:
+    """What is no count of samples counts nothing."""
+    assert written({"X-Prometheus-Remote-Write-Samples-Written": value}) == 0

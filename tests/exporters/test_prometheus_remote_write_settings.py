@@ -13,10 +13,10 @@ from tests.exporters.remote_write_receiver import URL as _URL
 
 
 def test_defaults() -> None:
-    """One request at a time, quick retries that end, the Collector's sizes, and metrics only."""
+    """One request at a time, quick retries without end but in memory, the Collector's sizes, and metrics only."""
     settings = PrometheusRemoteWriteSettings(endpoint=_URL)
     retry = settings.retry_on_failure
-    assert (retry.initial_interval, retry.max_interval, retry.max_elapsed_time) == (0.05, 5.0, 300.0)
+    assert (retry.initial_interval, retry.max_interval, retry.max_elapsed_time) == (0.05, 5.0, None)
     assert (settings.sending_queue.num_consumers, settings.max_batch_size_bytes) == (1, 3_000_000)
     assert settings.signals() == {Signal.METRICS}
     partly = PrometheusRemoteWriteSettings(endpoint=_URL, retry_on_failure=cast("Any", {"max_elapsed_time": "1m"}))

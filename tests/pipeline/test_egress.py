@@ -126,7 +126,7 @@ async def test_a_daemon(tmp_path: Path) -> None:
     assert inspecting(config, "file")[Signal.TRACES] == ["redact_phi"]
     good, bad = Span(name="good"), Span(name="bad", attributes=pairs({"mail": "maria@example.org"}))
     async with Service(config, logger("error")) as service:
-        queue = service.graph.senders["file"]._queue
+        queue = service.graph.queues["file"]
         batch = traces([good, bad])
         with queue.room(batch):
             await put_released(queue, batch)

@@ -26,3 +26,18 @@ def test_jitter() -> None:
     """The draw is from the interval, half of it either way."""
     assert RetrySettings().delay(0, None, lambda low, high: low) == 2.5
     assert RetrySettings().delay(0, None, lambda low, high: high) == 7.5
+
+
+def test_hints_have_an_end() -> None:
+    """A destination cannot stop an exporter for good, not even with an infinite hint."""
+    assert RetrySettings().delay(0, float("inf")) == 3600.0
+
+
+def test_patience() -> None:
+    """Without a limit of the operator's, what is on disk is never given up, and what is in memory after 300 s."""
+    never = float("inf")
+    assert [RetrySettings().patience(is_durable=each) for each in (True, False)] == [never, 300.0]
+    limited, unlimited = RetrySettings(max_elapsed_time=12.0), RetrySettings(max_elapsed_time=0.0)
+    assert [limited.patience(is_durable=each) for each in (True, False)] == [12.0, 12.0]
+    assert [unlimited.patience(is_durable=each) for each in (True, False)] == [never, never]
+    assert RetrySettings(enabled=False).patience(is_durable=True) == 0.0
