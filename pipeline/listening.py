@@ -1,11 +1,12 @@
 """Where servers listen: `host:port` or the path of a unix socket; and the running of an HTTP server."""
 
 import asyncio
-import stat
-from collections.abc import AsyncIterator
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
@@ -13,28 +14,14 @@ from pydantic import AfterValidator
 
 from config.settings import Settings
 from config.tls import ServerTls
+from pipeline.connections import Connection, ConnectionLimits, Connections, ignore
 from pipeline.deadline import Deadline
+from pipeline.sockets import Sockets, parse_address
 
-__all__ = [
-    "Address",
-    "Listening",
-    "ListeningSettings",
-    "listen",
-    "parse_address",
-    "remove_stale_socket",
-    "restrict_socket",
-]
+__all__ = ["Address", "Listening", "ListeningSettings", "listen"]
 
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Host and port of `localhost:4317`, `0.0.0.0:4317`, `[::1]:4317` or `:4317` (every address).
-
-    Raises: `ValueError`.
-    """
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise ValueError("write it as host:port, such as localhost:4317, with a port from 0 to 65535")
-    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)
+_LIMITS = ConnectionLimits(grace_seconds=0.1)
+"""Of pages: whoever reads one can ask again."""
 
 
 def _check(text: str) -> str:
@@ -66,24 +53,71 @@ class Listening:
 
 
 @asynccontextmanager
-async def listen(app: web.Application, settings: ListeningSettings, deadline: Deadline) -> AsyncIterator[Listening]:
-    """Serve `app` until left; what is being answered then may finish within the deadline."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,
-        handle_signals=False,
-        keepalive_timeout=75.0,
-        shutdown_timeout=deadline.remaining(),
-    )
+async def listen(
+    app: web.Application,
+    settings: ListeningSettings,
+    deadline: Deadline,
+    *,
+    sockets: Sockets | None = None,
+    owner: str = "",
+    limits: ConnectionLimits = _LIMITS,
+    turned_away: Callable[[str], None] = ignore,
+    say: Callable[[str], None] = ignore,
+) -> AsyncIterator[Listening]:
+    """Serve `app` until left; then whoever is connected may finish within the deadline.
+
+    `sockets` keep the listening socket for the next server of the same endpoint (and `owner`, with port 0).
+    `turned_away` is told why a connection was closed for its `limits`, `say` of TLS files that changed and are no use.
+    Raises: `OSError` for an address or a file that cannot be used.
+    """
+    connections = Connections(limits, turned_away)
+    async with (
+        (sockets or Sockets()).listening(settings.endpoint, owner, unix=settings.transport == "unix") as bound,
+        _serving(app, deadline) as server,
+    ):
+        accepting: list[asyncio.Server] = []
+        try:
+            tls = None if settings.tls is None else await asyncio.to_thread(settings.tls.context, say)
+            for each in bound:
+                accepting.append(await _accept(each, connections, server, tls))
+            yield Listening(_port(bound))
+        finally:
+            for acceptor in accepting:
+                acceptor.close()
+            # What was accepted just now becomes a connection first.
+            await asyncio.sleep(0)
+            await connections.drain(deadline)
+
+
+@asynccontextmanager
+async def _serving(app: web.Application, deadline: Deadline) -> AsyncIterator[web.Server]:
+    """What answers requests; when left, handlers whose client has gone are still awaited."""
+    runner = web.AppRunner(app, handle_signals=False, access_log=None)
     await runner.setup()
+    assert runner.server is not None
     try:
-        await (await asyncio.to_thread(_site, runner, settings)).start()
-        if settings.transport == "unix":
-            await asyncio.to_thread(restrict_socket, settings.endpoint)
-        yield Listening(_port(runner))
+        yield runner.server
     finally:
+        await runner.server.shutdown(deadline.remaining())
         await runner.cleanup()
+
+
+async def _accept(
+    bound: socket.socket, connections: Connections, server: web.Server, tls: ssl.SSLContext | None
+) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+
+    def connection() -> Connection:
+        return Connection(connections, server, loop)
+
+    shaking = None if tls is None else connections.limits.read_header_timeout
+    options: dict[str, Any] = {"sock": bound, "ssl": tls, "ssl_handshake_timeout": shaking, "backlog": 1024}
+    if bound.family != socket.AF_UNIX:
+        return await loop.create_server(connection, **options)
+    if sys.version_info >= (3, 13):
+        # The path belongs to `Sockets`: the next server listens there too.
+        options["cleanup_socket"] = False
+    return await loop.create_unix_server(connection, **options)
 
 
 def _answer_without_quoting(
@@ -101,29 +135,6 @@ _aiohttps_answer = web.RequestHandler.handle_error
 web.RequestHandler.handle_error = _answer_without_quoting  # type: ignore[method-assign,assignment]
 
 
-def _site(runner: web.AppRunner, settings: ListeningSettings) -> web.BaseSite:
-    tls = None if settings.tls is None else settings.tls.context()
-    if settings.transport == "unix":
-        remove_stale_socket(settings.endpoint)
-        return web.UnixSite(runner, settings.endpoint, ssl_context=tls)
-    host, port = parse_address(settings.endpoint)
-    return web.TCPSite(runner, host, port, ssl_context=tls, reuse_port=None)
-
-
-def _port(runner: web.AppRunner) -> int:
-    address: Any = runner.addresses[0]
+def _port(bound: Sequence[socket.socket]) -> int:
+    address: Any = bound[0].getsockname()
     return int(address[1]) if isinstance(address, tuple) else 0
-
-
-def restrict_socket(path: str) -> None:
-    """Keep other users out of a unix socket."""
-    Path(path).chmod(0o600)
-
-
-def remove_stale_socket(path: str) -> None:
-    """A socket left by a process that was killed would keep the next one from listening. Anything else at `path` is
-    left alone.
-    """
-    socket = Path(path)
-    if socket.exists() and stat.S_ISSOCK(socket.stat().st_mode):
-        socket.unlink()

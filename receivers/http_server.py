@@ -1,63 +1,132 @@
-"""The HTTP side that receivers share: settings, and reading a body within limits, compressed or not."""
+"""The HTTP side that receivers share: settings, serving, and reading a body within limits of size and time."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, TypeVar
+from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 from pydantic import Field
 
-from config.settings import ByteSize
-from pipeline.errors import Rejected, TooLarge
-from pipeline.listening import ListeningSettings
+from config.settings import ByteSize, Seconds
+from pipeline.connections import ConnectionLimits
+from pipeline.errors import Refused, Rejected, TooLarge
+from pipeline.listening import Listening, ListeningSettings, listen
+from receivers.admission import Place
+from receivers.door import Door, DoorSettings
+from receivers.in_thread import in_thread_if_large
+from receivers.intake import Intake
 from wire.compression import ENCODINGS, Oversize, decompress
 
-__all__ = ["HttpServerSettings", "in_thread_if_large", "read_body"]
-
-T = TypeVar("T")
+__all__ = ["HttpServerSettings", "announced_bytes", "read_body", "serve"]
 
 
-class HttpServerSettings(ListeningSettings):
+class HttpServerSettings(DoorSettings, ListeningSettings):
     """Settings of every receiver that speaks HTTP."""
 
     max_request_body_size: ByteSize = Field(default=20 * 2**20, ge=1)
     """Most bytes of a request's body, counted as sent and again after decompression; more is answered 413."""
+    read_header_timeout: Seconds = Field(default=10.0, gt=0)
+    """Most seconds from the first byte of a request (on a new connection: from its beginning) to the end of its
+    headers, and for the TLS handshake; then the connection is closed. Headers fit in a packet or two."""
+    min_body_rate: ByteSize = Field(default=1024, ge=0)
+    """Bytes of a body that must come each second, on average after the first 10 s; 0 for none. Slower than any real
+    network, and fast enough that a client cannot hold a place with next to nothing."""
+    idle_timeout: Seconds = Field(default=75.0, gt=0)
+    """Seconds a connection may be open without a request. Longer than the 60 s of most exporters and proxies, so that
+    it is they who close it."""
+    keep_alives_enabled: bool = True
+    """Whether a connection may carry more than one request."""
+    max_connections: int = Field(default=4096, ge=1)
+    """Connections at once. One more closes the oldest idle one of the client that has most. The process must be allowed
+    as many open files (`ulimit -n`)."""
+    max_connection_age: Seconds = Field(default=0.0, ge=0)
+    """Seconds after which a connection ends with its next answer, give or take a tenth, so that a load balancer can
+    spread clients anew; 0 for never."""
+
+    def connection_limits(self) -> ConnectionLimits:
+        return ConnectionLimits(
+            max_connections=self.max_connections,
+            read_header_timeout=self.read_header_timeout,
+            idle_timeout=self.idle_timeout,
+            keep_alives=self.keep_alives_enabled,
+            max_connection_age=self.max_connection_age,
+        )
 
 
-async def read_body(request: web.Request, max_bytes: int) -> bytes:
-    """The whole body, decompressed as its Content-Encoding says (gzip, deflate, zstd).
+def serve(
+    app: web.Application, settings: HttpServerSettings, intake: Intake, door: Door
+) -> AbstractAsyncContextManager[Listening]:
+    """Serve `app` within the limits of the settings; connections closed for them are counted."""
+    context = intake.context
+    return listen(
+        app,
+        settings,
+        context.deadline,
+        sockets=context.sockets,
+        owner=f"{context.id} {intake.transport}",
+        limits=settings.connection_limits(),
+        turned_away=door.turned_away,
+        say=context.log.warning,
+    )
 
-    Raises: `TooLarge` as soon as either the bytes sent or the bytes they become are more than `max_bytes`; `Rejected`
-    for an unknown encoding or data that is not in the encoding it claims.
+
+def announced_bytes(request: web.Request, settings: HttpServerSettings) -> int:
+    """How large a body will be, as far as its headers say, which may claim anything."""
+    return min(request.content_length or 0, settings.max_request_body_size)
+
+
+async def read_body(request: web.Request, settings: HttpServerSettings, place: Place) -> bytes:
+    """The whole body, decompressed as its Content-Encoding says (gzip, deflate, zstd); `place` is told its bytes.
+
+    Raises: `TooLarge` as soon as the bytes announced, sent or decompressed are more than `max_request_body_size`;
+    `Rejected` for an unknown encoding or data that is not in the encoding it claims; `Refused` for a body that comes
+    too slowly, or if requests hold too many bytes together.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
     if encoding not in (*ENCODINGS, "identity"):
         raise Rejected(f"this Content-Encoding is not supported; use {', '.join(ENCODINGS)} or none")
-    body = await _read_sent(request, max_bytes)
+    max_bytes = settings.max_request_body_size
+    body = await _read_sent(request, settings, place)
     if encoding == "identity" or not body:
         return body
     try:
-        return await in_thread_if_large(len(body), decompress, encoding, body, max_bytes)
+        decompressed = await in_thread_if_large(len(body), decompress, encoding, body, max_bytes)
     except Oversize as error:
         raise TooLarge(f"{error}; send smaller requests") from None
     except ValueError as error:
         raise Rejected(str(error)) from None
+    place.hold(len(decompressed))
+    return decompressed
 
 
-async def _read_sent(request: web.Request, max_bytes: int) -> bytes:
+_SLOW_SECONDS = 10.0
+"""For so long a body may be as slow as it likes."""
+
+
+async def _read_sent(request: web.Request, settings: HttpServerSettings, place: Place) -> bytes:
+    most, rate = settings.max_request_body_size, settings.min_body_rate
+    if (request.content_length or 0) > most:
+        raise _too_large(most)
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > max_bytes:
-            raise TooLarge(f"the body is larger than {max_bytes} bytes; send smaller requests")
+    began = asyncio.get_running_loop().time()
+    ends = began + settings.read_timeout
+    try:
+        async with asyncio.timeout_at(min(ends, began + _SLOW_SECONDS) if rate else ends) as limit:
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > most:
+                    raise _too_large(most)
+                place.hold(len(body))
+                if rate:
+                    limit.reschedule(min(ends, began + _SLOW_SECONDS + len(body) / rate))
+    except TimeoutError:
+        raise Refused(
+            f"the body came too slowly: {len(body)} bytes in {asyncio.get_running_loop().time() - began:.0f} s; "
+            "retry after 1 s",
+            retry_after_seconds=1.0,
+            reason="slow_client",
+        ) from None
     return bytes(body)
 
 
-_LARGE_BYTES = 256 * 1024
-
-
-async def in_thread_if_large(size: int, function: Callable[..., T], *arguments: Any) -> T:
-    """Call a computation whose cost grows with `size` bytes: beside the event loop where it would hold it up."""
-    if size > _LARGE_BYTES:
-        return await asyncio.to_thread(function, *arguments)
-    return function(*arguments)
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {most} bytes; send smaller requests")

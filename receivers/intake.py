@@ -7,7 +7,7 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Consumer, Context
 from pipeline.errors import Refused, Rejected, Unsupported
 from pipeline.logs import where
-from receivers.http_server import in_thread_if_large
+from receivers.in_thread import in_thread_if_large
 from wire.otlp import Malformed
 
 __all__ = ["Intake"]

@@ -12,10 +12,14 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from pipeline.authentication import Client
 from pipeline.batch import Batch, Signal
 from pipeline.component import Consumer, Context, ReceiverSettings
-from pipeline.listening import Address, listen
-from receivers.http_server import HttpServerSettings, read_body
+from pipeline.listening import Address
+from receivers.admission import Place, client_of
+from receivers.authentication import tenants_of
+from receivers.door import Door
+from receivers.http_server import HttpServerSettings, announced_bytes, read_body, serve
 from receivers.intake import Intake
 from receivers.status import Answer, answer_to
 from receivers.tenant import TenantSettings
@@ -44,6 +48,7 @@ class JsonLogs:
 
     def __init__(self, settings: JsonLogsSettings, intake: Intake, clock: Callable[[], int] = time.time_ns) -> None:
         self._settings, self._intake, self._clock = settings, intake, clock
+        self._door = Door(settings, intake)
         self._stack = AsyncExitStack()
         self.port = 0
 
@@ -52,8 +57,8 @@ class JsonLogs:
         for path in _PATHS:
             app.router.add_route("*", path, self._receive)
         app.router.add_route("*", "/{path:.*}", _not_found)
-        deadline = self._intake.context.deadline
-        self.port = (await self._stack.enter_async_context(listen(app, self._settings, deadline))).port
+        listening = serve(app, self._settings, self._intake, self._door)
+        self.port = (await self._stack.enter_async_context(listening)).port
         return self
 
     async def __aexit__(
@@ -67,14 +72,17 @@ class JsonLogs:
         if request.content_type == "application/x-protobuf":
             return _error(415, "this address takes JSON logs; send OTLP to an otlp receiver")
         try:
-            return web.json_response(await self._take(request))
+            address, size = client_of(request.remote), announced_bytes(request, self._settings)
+            client = await self._door.gate.client(Signal.LOGS, address, lambda name: request.headers.getall(name, []))
+            async with self._door.admitted(Signal.LOGS, client.name, size) as place:
+                return web.json_response(await self._take(request, client, place))
         except Exception as error:
             return _failure(answer_to(error))
 
-    async def _take(self, request: web.Request) -> dict[str, int]:
+    async def _take(self, request: web.Request, client: Client, place: Place) -> dict[str, int]:
         """How many records were accepted, and how many of them are text that did not parse."""
-        body = await self._intake.reading(Signal.LOGS, read_body(request, self._settings.max_request_body_size))
-        tenants = request.headers.getall(self._settings.tenant_header, [])
+        body = await self._intake.reading(Signal.LOGS, read_body(request, self._settings, place))
+        tenants = tenants_of(client, request.headers.getall(self._settings.tenant_header, []))
         received = self._clock()
         unparsed = 0
 

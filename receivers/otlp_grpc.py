@@ -1,32 +1,33 @@
 """OTLP over gRPC: the Export method of the three services, on raw bytes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from config.tls import ServerTls
 from pipeline.batch import Batch, Signal
-from pipeline.listening import Address, ListeningSettings, parse_address, remove_stale_socket, restrict_socket
+from pipeline.errors import Refused, Rejected
+from pipeline.listening import Address
+from receivers.authentication import tenants_of
+from receivers.door import Door
+from receivers.grpc_listener import GrpcListener
+from receivers.grpc_server import GrpcServerSettings, client_of_peer
+from receivers.grpc_tls import server_credentials
 from receivers.intake import Intake
-from receivers.status import answer_to
 from receivers.tenant import TenantSettings
 
 __all__ = ["OtlpGrpcServer", "OtlpGrpcSettings"]
 
 
-class OtlpGrpcSettings(TenantSettings, ListeningSettings):
+class OtlpGrpcSettings(TenantSettings, GrpcServerSettings):
     """Settings of `protocols: grpc:`."""
 
     endpoint: Address = "localhost:4317"
     """`host:port`, or with `transport: unix` the path of a socket."""
-    max_recv_msg_size_mib: int = Field(default=20, ge=1, le=1024)
-    """Largest message. The Collector stops at 4; OTLP 1.11 recommends up to 64; 20 is what OTLP/HTTP takes in both."""
-    max_concurrent_streams: int = Field(default=100, ge=1)
-    """Requests at once on one connection; more wait at the client."""
 
     @field_validator("tls")
     @classmethod
@@ -41,81 +42,63 @@ class OtlpGrpcServer:
 
     def __init__(self, settings: OtlpGrpcSettings, intake: Intake) -> None:
         self._settings, self._intake = settings, intake
+        self._door = Door(settings, intake)
+        self._stack = AsyncExitStack()
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        self._server = grpc.aio.server(options=self._options())
-        for signal in Signal:
-            method = grpc.unary_unary_rpc_method_handler(self._handler(signal))
-            self._server.add_generic_rpc_handlers(
-                (grpc.method_handlers_generic_handler(signal.service, {"Export": method}),)
-            )
-        self.port = await self._listen()
-        await self._server.start()
-        if self._settings.transport == "unix":
-            await asyncio.to_thread(restrict_socket, self._settings.endpoint)
+        settings, context = self._settings, self._intake.context
+
+        async def start() -> GrpcListener:
+            tls = settings.tls
+            credentials = None
+            if tls is not None:
+                credentials = await asyncio.to_thread(server_credentials, tls, context.log.warning)
+            return await GrpcListener(settings, context.deadline).start(settings, context, credentials)
+
+        async with AsyncExitStack() as stack:
+            listener = await stack.enter_async_context(context.sockets.kept(settings.listener_key(context), start))
+            await stack.enter_async_context(listener.taken_by(self._take, context.deadline))
+            self.port = listener.port
+            self._stack = stack.pop_all()
         return self
-
-    def _options(self) -> list[tuple[str, int]]:
-        return [
-            ("grpc.max_receive_message_length", self._settings.max_recv_msg_size_mib * 2**20),
-            ("grpc.max_concurrent_streams", self._settings.max_concurrent_streams),
-            ("grpc.so_reuseport", 0),
-        ]
-
-    async def _listen(self) -> int:
-        settings = self._settings
-        address = await asyncio.to_thread(_target, settings)
-        try:
-            if settings.tls is None:
-                return int(self._server.add_insecure_port(address))
-            credentials = await asyncio.to_thread(_credentials, settings.tls)
-            return int(self._server.add_secure_port(address, credentials))
-        except RuntimeError:
-            raise OSError(f"cannot listen on {settings.endpoint}; is another program using it?") from None
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._server.stop(self._intake.context.deadline.remaining())
+        await self._stack.aclose()
 
-    def _handler(self, signal: Signal) -> Callable[[bytes, Any], Awaitable[bytes]]:
-        async def export(payload: bytes, context: Any) -> bytes:
-            try:
-                tenants = self._tenants(context)
-                await self._intake.take(
-                    signal,
-                    len(payload),
-                    lambda: self._settings.of_tenant(Batch.received(signal, payload), tenants),
-                )
-            except Exception as error:
-                answer = answer_to(error)
-                await context.abort(answer.code, answer.message, answer.trailers())
-            # An Export…Response without partial_success: everything was taken.
-            return b""
+    async def _take(self, signal: Signal, context: Any) -> None:
+        client = await self._door.gate.client(
+            signal, client_of_peer(context.peer()), lambda name: self._metadata(context, name)
+        )
+        # gRPC tells nobody how large a message is before all of it is there.
+        largest = self._settings.max_recv_msg_size_mib * 2**20
+        async with self._door.admitted(signal, client.name, largest) as place:
+            payload = await self._intake.reading(signal, self._read(context))
+            place.settle(len(payload))
+            tenants = tenants_of(client, self._metadata(context, self._settings.tenant_header))
+            await self._intake.take(
+                signal, len(payload), lambda: self._settings.of_tenant(Batch.received(signal, payload), tenants)
+            )
 
-        return export
+    async def _read(self, context: Any) -> bytes:
+        """The one message of a request. Raises: `Rejected` if there is none, `Refused` if it takes too long."""
+        seconds = self._settings.read_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                message = await context.read()
+        except TimeoutError:
+            raise Refused(
+                f"the request had not come after {seconds:g} s; retry after 1 s",
+                retry_after_seconds=1.0,
+                reason="slow_client",
+            ) from None
+        if message is grpc.aio.EOF:
+            raise Rejected("the request has no message")
+        return bytes(message)
 
-    def _tenants(self, context: Any) -> list[str]:
-        """What the client says about its tenant."""
-        name = self._settings.tenant_header.lower()
-        return [value for key, value in context.invocation_metadata() if key == name] if name else []
-
-
-def _target(settings: OtlpGrpcSettings) -> str:
-    if settings.transport == "unix":
-        remove_stale_socket(settings.endpoint)
-        return f"unix:{settings.endpoint}"
-    host, port = parse_address(settings.endpoint)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _credentials(tls: ServerTls) -> grpc.ServerCredentials:
-    """gRPC has a TLS of its own, at least 1.2. Raises: `OSError`, naming the file, for one that cannot be used."""
-    tls.context()
-    authorities = None if tls.client_ca_file is None else tls.client_ca_file.read_bytes()
-    return grpc.ssl_server_credentials(
-        [(tls.key_file.read_bytes(), tls.cert_file.read_bytes())],
-        root_certificates=authorities,
-        require_client_auth=authorities is not None,
-    )
+    def _metadata(self, context: Any, name: str) -> list[str]:
+        """What the client says in the metadata of a name; nothing in that of none."""
+        values = (value for key, value in context.invocation_metadata() if key == name.lower())
+        return [value for value in values if isinstance(value, str)]

@@ -14,8 +14,11 @@ from pydantic import Field
 from config.settings import Settings
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Rejected
-from pipeline.listening import Address, listen
-from receivers.http_server import HttpServerSettings, read_body
+from pipeline.listening import Address
+from receivers.admission import client_of
+from receivers.authentication import tenants_of
+from receivers.door import Door
+from receivers.http_server import HttpServerSettings, announced_bytes, read_body, serve
 from receivers.intake import Intake
 from receivers.status import Answer, answer_to
 from receivers.tenant import TenantSettings
@@ -64,6 +67,7 @@ class OtlpHttpServer:
 
     def __init__(self, settings: OtlpHttpSettings, intake: Intake) -> None:
         self._settings, self._intake = settings, intake
+        self._door = Door(settings, intake)
         self._stack = AsyncExitStack()
         self.port = 0
 
@@ -71,8 +75,8 @@ class OtlpHttpServer:
         app = web.Application(middlewares=[_cors(self._settings.cors)])
         for signal, path in self._settings.paths().items():
             app.router.add_route("*", path, self._handler(signal))
-        deadline = self._intake.context.deadline
-        self.port = (await self._stack.enter_async_context(listen(app, self._settings, deadline))).port
+        listening = serve(app, self._settings, self._intake, self._door)
+        self.port = (await self._stack.enter_async_context(listening)).port
         return self
 
     async def __aexit__(
@@ -96,10 +100,13 @@ class OtlpHttpServer:
         return export
 
     async def _take(self, signal: Signal, request: web.Request) -> None:
-        body = await self._intake.reading(signal, read_body(request, self._settings.max_request_body_size))
-        read = _from_json if request.content_type == _JSON else Batch.received
-        tenants = request.headers.getall(self._settings.tenant_header, [])
-        await self._intake.take(signal, len(body), lambda: self._settings.of_tenant(read(signal, body), tenants))
+        address, size = client_of(request.remote), announced_bytes(request, self._settings)
+        client = await self._door.gate.client(signal, address, lambda name: request.headers.getall(name, []))
+        async with self._door.admitted(signal, client.name, size) as place:
+            body = await self._intake.reading(signal, read_body(request, self._settings, place))
+            read = _from_json if request.content_type == _JSON else Batch.received
+            tenants = tenants_of(client, request.headers.getall(self._settings.tenant_header, []))
+            await self._intake.take(signal, len(body), lambda: self._settings.of_tenant(read(signal, body), tenants))
 
 
 def _from_json(signal: Signal, body: bytes) -> Batch:

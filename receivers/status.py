@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
+from pipeline.authentication import Forbidden, Unauthenticated
 from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
 
 __all__ = ["Answer", "answer_to"]
@@ -24,6 +25,7 @@ class Answer:
     http_status: int
     message: str
     retry_after_seconds: float | None = None
+    challenge: str = ""
 
     def status(self) -> Status:
         """As google.rpc.Status: the body of an HTTP error, the details of a gRPC one."""
@@ -40,7 +42,9 @@ class Answer:
         return RetryInfo(retry_delay=delay)
 
     def headers(self) -> dict[str, str]:
-        """HTTP headers: Retry-After, in whole seconds."""
+        """HTTP headers: Retry-After, in whole seconds, and WWW-Authenticate."""
+        if self.challenge:
+            return {"WWW-Authenticate": self.challenge}
         if self.retry_after_seconds is None:
             return {}
         return {"Retry-After": str(max(math.ceil(self.retry_after_seconds), 1))}
@@ -61,7 +65,13 @@ def answer_to(error: Exception) -> Answer:
     """
     match error:
         case Refused():
-            return Answer(grpc.StatusCode.UNAVAILABLE, 503, str(error), error.retry_after_seconds)
+            # 429 where the client may be the one who sends too much; gRPC's word for both is UNAVAILABLE.
+            status = 429 if error.reason == "too_many_requests" else 503
+            return Answer(grpc.StatusCode.UNAVAILABLE, status, str(error), error.retry_after_seconds)
+        case Unauthenticated():
+            return Answer(grpc.StatusCode.UNAUTHENTICATED, 401, str(error), challenge=error.challenge)
+        case Forbidden():
+            return Answer(grpc.StatusCode.PERMISSION_DENIED, 403, str(error))
         case TooLarge():
             return Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, 413, str(error))
         case Unsupported():

@@ -41,6 +41,14 @@ class Certificates:
         files = {name: Path(path).read_bytes() for name, path in self.client(with_certificate=with_certificate).items()}
         return grpc.ssl_channel_credentials(files["ca_file"], files.get("key_file"), files.get("cert_file"))
 
+    def http_server(self) -> ssl.SSLContext:
+        """A TLS context of a server of HTTP/1.1 or, as gRPC wants it, HTTP/2."""
+        files = self.server()
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(files["cert_file"], files["key_file"])
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        return context
+
     def http_client(self, *, with_certificate: bool = True) -> ssl.SSLContext:
         """A TLS context of a client."""
         files = self.client(with_certificate=with_certificate)
