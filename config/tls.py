@@ -1,19 +1,85 @@
-"""TLS settings of servers and clients, with the Collector's keys, and the `ssl` contexts made from them."""
+"""TLS settings of servers and clients, with the Collector's keys, and the `ssl` contexts made from them.
+
+The files are read again when they change: new connections get the new certificates and authorities, open ones go on.
+"""
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from config.settings import Settings
+from config.reloading import LOOK_SECONDS, Reloading, say_nothing
+from config.settings import Seconds, Settings
 
-__all__ = ["ClientTls", "ServerTls"]
+__all__ = ["ClientTls", "ReloadedContext", "ServerTls", "TlsFiles"]
+
+T = TypeVar("T")
+C = TypeVar("C", bound=ssl.SSLContext)
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-class ServerTls(Settings):
+class ReloadedContext(ssl.SSLContext):
+    """A context whose connections are those of the newest one. asyncio, uvloop and aiohttp take it as any other; a
+    context of its own for each reading also means that no session outlives the authorities it was checked by.
+
+    A server's looks at the files as connections come, which nothing of ours can wait for; a client's when it is told to
+    `refresh`, beside the event loop.
+    """
+
+    newest: Reloading[ssl.SSLContext] | None = None
+    looks = False
+
+    def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:
+        if self.newest is None:
+            return super().wrap_bio(*arguments, **named)
+        newest = self.newest.current() if self.looks else self.newest.latest
+        return newest.wrap_bio(*arguments, **named)
+
+    async def refresh(self) -> None:
+        """To be awaited before a client may connect."""
+        if self.newest is not None:
+            await self.newest.fresh()
+
+
+class TlsFiles(Settings):
+    """What servers and clients have in common."""
+
+    reload_interval: Seconds = Field(default=LOOK_SECONDS, ge=0)
+    """How often at most the files are looked at, as connections come; changed ones are read again. 0: never."""
+
+    def files(self) -> list[Path]:
+        """Those that the settings name."""
+        named = (getattr(self, name) for name in type(self).model_fields if name.endswith("_file"))
+        return [path for path in named if path is not None]
+
+    def reloading(self, make: Callable[[], T], say: Callable[[str], None] = say_nothing) -> Reloading[T]:
+        """Whatever is made from the files. Files that are no use are reported to `say`, and the old ones stay."""
+        return Reloading(self.files(), make, self.reload_interval, say)
+
+    def context(self, say: Callable[[str], None] = say_nothing) -> ReloadedContext:
+        """A context whose new connections use the files as they are then.
+
+        Raises: `OSError`, naming the file, for one that cannot be used.
+        """
+        context = self._fill(ReloadedContext)
+        context.looks = isinstance(self, ServerTls)
+        if self.files() and self.reload_interval:
+            context.newest = self.reloading(lambda: self._fill(ssl.SSLContext), say)
+        return context
+
+    def check(self) -> Self:
+        """Raises: `OSError`, naming the file, for one that cannot be used."""
+        self._fill(ssl.SSLContext)
+        return self
+
+    def _fill(self, kind: type[C]) -> C:
+        raise NotImplementedError
+
+
+class ServerTls(TlsFiles):
     """TLS of a listening address; with `client_ca_file` clients must show a certificate signed by it (mTLS)."""
 
     cert_file: Path
@@ -25,9 +91,8 @@ class ServerTls(Settings):
     min_version: Literal["1.2", "1.3"] = "1.2"
     """HTTP only: lowest TLS version; gRPC takes 1.2 and newer."""
 
-    def context(self) -> ssl.SSLContext:
-        """Raises: `OSError`, naming the file, for one that cannot be used."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    def _fill(self, kind: type[C]) -> C:
+        context = kind(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _VERSIONS[self.min_version]
         _load_pair(context, self.cert_file, self.key_file)
         if self.client_ca_file is not None:
@@ -36,7 +101,7 @@ class ServerTls(Settings):
         return context
 
 
-class ClientTls(Settings):
+class ClientTls(TlsFiles):
     """TLS towards a destination. `insecure: true` is plain text for gRPC; HTTP takes the scheme of its URL."""
 
     insecure: bool = False
@@ -60,11 +125,12 @@ class ClientTls(Settings):
             raise ValueError("cert_file and key_file go together; give both or neither")
         return self
 
-    def context(self) -> ssl.SSLContext:
-        """Raises: `OSError`, naming the file, for one that cannot be used."""
-        context = ssl.create_default_context() if self.ca_file is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    def _fill(self, kind: type[C]) -> C:
+        context = kind(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = _VERSIONS[self.min_version]
-        if self.ca_file is not None:
+        if self.ca_file is None:
+            context.load_default_certs()
+        else:
             _load_authorities(context, self.ca_file)
         if self.cert_file is not None and self.key_file is not None:
             _load_pair(context, self.cert_file, self.key_file)

@@ -13,9 +13,12 @@ import aiohttp
 from multidict import CIMultiDict
 from pydantic import Field
 
+from config.auth import AuthSettings
 from config.settings import Seconds, Secret
 from config.tls import ClientTls
-from pipeline.component import ExporterSettings
+from exporters.names import Names
+from pipeline.authentication import HeaderSource, header_source
+from pipeline.component import Context, ExporterSettings
 from pipeline.errors import Refused, Rejected, TooLarge
 
 __all__ = ["USER_AGENT", "Answer", "HttpExporter", "HttpExporterSettings", "judge"]
@@ -35,6 +38,9 @@ class HttpExporterSettings(ExporterSettings):
     """For one attempt, from connecting to the last byte of the answer."""
     tls: ClientTls = ClientTls()
     """For `https://` addresses."""
+    auth: AuthSettings | None = None
+    """Where credentials come from: the id of an extension. A 401 then means that they are to be put right, and what
+    was sent waits until they are."""
 
 
 class Answer:
@@ -57,14 +63,16 @@ class HttpExporter:
     Redirects are not followed: data goes where the configuration says and nowhere else.
     """
 
-    def __init__(self, settings: HttpExporterSettings) -> None:
-        self._timeout_seconds, self._tls = settings.timeout, settings.tls
+    def __init__(self, settings: HttpExporterSettings, context: Context) -> None:
+        self._timeout_seconds, self._tls, self._log = settings.timeout, settings.tls, context.log
+        self._source = header_source(context, settings.auth)
         self._own_headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
 
     async def __aenter__(self) -> Self:
-        tls = await asyncio.to_thread(self._tls.context)
+        self._tls_context = tls = await asyncio.to_thread(self._tls.context, self._log.warning)
+        self._names = Names()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls),
+            connector=aiohttp.TCPConnector(ssl=tls, resolver=self._names),
             timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
         )
         return self
@@ -73,17 +81,37 @@ class HttpExporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        await self._names.close()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send `body`; `headers` win over the configured ones.
 
-        Raises: `Refused` if no answer came: connection refused or dropped, or time is up.
+        Raises: `Refused` if no answer came: connection refused or dropped, or time is up; or if the credentials of an
+        extension cannot be had, or are not taken.
         """
         sent = CIMultiDict({"User-Agent": USER_AGENT})
         sent.update(self._own_headers)
         sent.update(headers)
+        if self._source is None:
+            return await self._ask(url, body, sent)
+        return await self._ask_authorized(self._source, url, body, sent)
+
+    async def _ask_authorized(self, source: HeaderSource, url: str, body: bytes, headers: CIMultiDict[str]) -> Answer:
+        """With the credentials of an extension; once more with new ones where the destination does not know them."""
+        sent = headers.copy()
+        await source.authorize(sent)
+        answer = await self._ask(url, body, sent)
+        if answer.status == 401 and await source.renew(sent):
+            await source.authorize(headers)
+            answer = await self._ask(url, body, headers)
+        if answer.status == 401:
+            raise Refused("the destination answered 401: it does not take the credentials of auth::authenticator")
+        return answer
+
+    async def _ask(self, url: str, body: bytes, headers: CIMultiDict[str]) -> Answer:
+        await self._tls_context.refresh()
         try:
-            async with self._session.post(url, data=_stream(body), headers=sent, allow_redirects=False) as response:
+            async with self._session.post(url, data=_stream(body), headers=headers, allow_redirects=False) as response:
                 return Answer(response.status, response.headers, await _start_of(response.content))
         except TimeoutError:
             raise Refused(f"no answer within {self._timeout_seconds:g} s") from None
@@ -126,9 +154,9 @@ def _retry_after(value: str | None) -> float | None:
     """
     if value is None:
         return None
-    if value.strip().isdigit():
-        return float(value)
+    if (seconds := value.strip()).isdecimal():
+        return float(seconds)
     try:
         return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -1,19 +1,22 @@
 """The `otlp_grpc` exporter: OTLP over gRPC, the batch's own bytes."""
 
-import asyncio
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
+from multidict import CIMultiDict
 from pydantic import Field, field_validator
 
+from config.auth import AuthSettings
 from config.settings import ByteSize, Seconds, Secret
 from config.tls import ClientTls
 from exporters.otlp_answer import rejected_items
-from pipeline.batch import Batch, Signal
+from exporters.otlp_grpc_channel import Channel, Line
+from pipeline.authentication import HeaderSource, header_source
+from pipeline.batch import Batch
 from pipeline.component import Context, Encoded, ExporterSettings, Request
 from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
 
@@ -41,6 +44,9 @@ class OtlpGrpcExporterSettings(ExporterSettings):
     """For one attempt."""
     tls: ClientTls = ClientTls()
     """TLS is on unless `insecure: true` or the endpoint says `http://`."""
+    auth: AuthSettings | None = None
+    """Where credentials come from: the id of an extension. UNAUTHENTICATED then means that they are to be put right,
+    and what was sent waits until they are."""
     compression: str = Field(default="gzip", pattern="^(gzip|none)$")
     """`gzip` or `none`."""
     max_request_bytes: ByteSize = Field(default=4_000_000, ge=1000)
@@ -58,20 +64,21 @@ class OtlpGrpcExporterSettings(ExporterSettings):
         return tls
 
     def build(self, context: Context) -> "OtlpGrpc":
-        return OtlpGrpc(self)
+        return OtlpGrpc(self, context)
 
 
 class OtlpGrpc:
     """One channel to one destination."""
 
-    def __init__(self, settings: OtlpGrpcExporterSettings) -> None:
+    def __init__(self, settings: OtlpGrpcExporterSettings, context: Context) -> None:
         self._settings = settings
         self.max_request_bytes = settings.max_request_bytes
-        self._metadata = tuple((name.lower(), value.get_secret_value()) for name, value in settings.headers.items())
+        self._channel = Channel(settings.endpoint, settings.tls, settings.compression, context.log.warning)
+        self._source = header_source(context, settings.auth)
+        self._headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
 
     async def __aenter__(self) -> Self:
-        self._channel = await self._open()
-        self._calls = {signal: self._channel.unary_unary(signal.method) for signal in Signal}
+        await self._channel.open()
         return self
 
     async def __aexit__(
@@ -79,40 +86,52 @@ class OtlpGrpc:
     ) -> None:
         await self._channel.close()
 
-    async def _open(self) -> Any:
-        settings, tls = self._settings, self._settings.tls
-        gzip = settings.compression == "gzip"
-        compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
-        target = settings.endpoint.removeprefix("http://").removeprefix("https://")
-        if tls.insecure or settings.endpoint.startswith("http://"):
-            return grpc.aio.insecure_channel(target, compression=compression)
-        options = [("grpc.ssl_target_name_override", tls.server_name_override)] if tls.server_name_override else None
-        credentials = await asyncio.to_thread(_credentials, tls)
-        return grpc.aio.secure_channel(target, credentials, options=options, compression=compression)
-
     def encode(self, batch: Batch) -> Encoded:
         """The batch as it is."""
         return Encoded([Request(batch.signal, batch.payload, batch.items)])
 
     async def send(self, request: Request) -> int:
         """Raises: see `pipeline.component.Exporter.send`."""
-        try:
-            answer = await self._calls[request.signal](
-                request.body, timeout=self._settings.timeout, metadata=self._metadata
-            )
-        except grpc.aio.AioRpcError as error:
-            raise _judge(error) from None
+        async with self._channel.line() as line:
+            try:
+                answer = await self._ask(line, request)
+            except grpc.aio.AioRpcError as error:
+                raise _judge(error) from None
         return rejected_items(request.signal, answer)
 
+    async def _ask(self, line: Line, request: Request) -> bytes:
+        """Raises: `grpc.aio.AioRpcError`; `Refused` for credentials that cannot be had or are not taken."""
+        if self._source is None:
+            return await self._call(line, request, CIMultiDict(self._headers))
+        return await self._ask_authorized(self._source, line, request)
 
-def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
-    """Raises: `OSError`, naming the file, for one that cannot be used."""
-    tls.context()
-    return grpc.ssl_channel_credentials(
-        root_certificates=tls.ca_file and tls.ca_file.read_bytes(),
-        private_key=tls.key_file and tls.key_file.read_bytes(),
-        certificate_chain=tls.cert_file and tls.cert_file.read_bytes(),
-    )
+    async def _ask_authorized(self, source: HeaderSource, line: Line, request: Request) -> bytes:
+        """With the credentials of an extension; once more with new ones where the destination does not know them."""
+        headers = CIMultiDict(self._headers)
+        await source.authorize(headers)
+        try:
+            return await self._call(line, request, headers)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                raise
+        if await source.renew(headers):
+            headers = CIMultiDict(self._headers)
+            await source.authorize(headers)
+            try:
+                return await self._call(line, request, headers)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                    raise
+        raise Refused(
+            "the destination answered UNAUTHENTICATED: it does not take the credentials of auth::authenticator"
+        )
+
+    async def _call(self, line: Line, request: Request, headers: CIMultiDict[str]) -> bytes:
+        metadata = tuple((name.lower(), value) for name, value in headers.items())
+        answer: bytes = await line.calls[request.signal](
+            request.body, timeout=self._settings.timeout, metadata=metadata
+        )
+        return answer
 
 
 def _judge(error: grpc.aio.AioRpcError) -> Refused | Rejected:

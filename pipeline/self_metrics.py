@@ -3,7 +3,7 @@ scripts; and `/reports/<sort>`, what components tell beyond numbers, for this ma
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Any
@@ -12,16 +12,34 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from config.reloading import say_nothing
+from config.tls import ServerTls
+from pipeline.authentication import Authenticator, only_known_clients
 from pipeline.deadline import Deadline
 from pipeline.listening import ListeningSettings, listen
+from pipeline.sockets import Sockets
 from pipeline.telemetry import Telemetry
 
 __all__ = ["serve_self_metrics", "summary"]
 
 
 @asynccontextmanager
-async def serve_self_metrics(telemetry: Telemetry, host: str, port: int, deadline: Deadline) -> AsyncIterator[int]:
-    """Serve the page until left; gives the real port."""
+async def serve_self_metrics(
+    telemetry: Telemetry,
+    host: str,
+    port: int,
+    deadline: Deadline,
+    *,
+    tls: ServerTls | None = None,
+    authenticator: Authenticator | None = None,
+    say: Callable[[str], None] = say_nothing,
+    sockets: Sockets | None = None,
+) -> AsyncIterator[int]:
+    """Serve the page until left, to those whom the authenticator knows, if there is one; gives the real port.
+
+    `say` is told of TLS files that changed and are no use; `sockets`: see `listen`.
+    Raises: `OSError` for an address or a file that cannot be used.
+    """
 
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(telemetry.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -41,12 +59,13 @@ async def serve_self_metrics(telemetry: Telemetry, host: str, port: int, deadlin
         body = orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         return web.Response(body=body, content_type="application/json")
 
-    app = web.Application()
+    app = web.Application(middlewares=[only_known_clients(authenticator)] if authenticator else [])
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/metrics/summary", metrics_summary)
     app.router.add_get("/reports/{sort}", reports)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    async with listen(app, ListeningSettings(endpoint=address), deadline) as listening:
+    place = ListeningSettings(endpoint=address, tls=tls)
+    async with listen(app, place, deadline, say=say, sockets=sockets, owner="metrics") as listening:
         yield listening.port
 
 

@@ -1,11 +1,17 @@
 """The daemon's own page: reports are for callers on the same machine."""
 
+from pathlib import Path
+
 import aiohttp
 import pytest
 
+from config.tls import ServerTls
+from extensions.bearer_token_auth import BearerTokenAuthSettings
 from pipeline.deadline import Deadline
 from pipeline.self_metrics import _is_local, serve_self_metrics
 from pipeline.telemetry import Telemetry
+from tests.authority import Authority
+from tests.payloads import context
 
 
 async def test_reports() -> None:
@@ -27,6 +33,28 @@ async def test_reports() -> None:
             {"component": "a", "pipeline": "metrics/2", "report": {"x": 2}},
         ]
         assert await told("others") == []
+
+
+async def test_for_known_readers_over_tls(tmp_path: Path) -> None:
+    """With an authenticator nothing is shown to others, and with TLS not in plain text."""
+    authority = Authority(tmp_path)
+    tls = ServerTls.model_validate(authority.issue("server"))
+    known = BearerTokenAuthSettings.model_validate({"token": "synthetic-token"}).build(context("known"))
+    async with (
+        serve_self_metrics(Telemetry(), "127.0.0.1", 0, Deadline(1.0), tls=tls, authenticator=known) as port,
+        aiohttp.ClientSession(
+            f"https://localhost:{port}", connector=aiohttp.TCPConnector(ssl=authority.client())
+        ) as session,
+    ):
+        for path in ("/metrics", "/metrics/summary", "/reports/sizes"):
+            async with session.get(path) as answer:
+                assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="telescrub"')
+                assert await answer.text() == "credentials are missing; send them in the header Authorization\n"
+            async with session.get(path, headers={"Authorization": "Bearer synthetic-token"}) as answer:
+                assert answer.status == 200
+        async with aiohttp.ClientSession() as plain:
+            with pytest.raises(aiohttp.ClientError):
+                await plain.get(f"http://localhost:{port}/metrics")
 
 
 @pytest.mark.parametrize(
