@@ -3,7 +3,7 @@
 What stands in a row comes from the configuration, the rule files and the code; nothing of a payload, no key from data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ __all__ = [
     "config",
     "drop",
     "redaction",
+    "reload",
     "start",
     "stop",
     "waiver",
@@ -81,6 +82,14 @@ def config(component: str, pipelines: Sequence[str], rules_digest: str, rules: S
         "rules_digest": rules_digest,
         "rules": [rule._asdict() for rule in rules],
     }
+
+
+def reload(outcome: str, changed: Mapping[str, Sequence[str]], problems: int = 0) -> Row:
+    """Another configuration was to be taken: `done` or `failed`. What is `changed` are ids of components, by what
+    happened to them. The rules in force follow, where it was done.
+    """
+    components = {what: list(ids) for what, ids in changed.items()}
+    return {"kind": "reload", "outcome": outcome, "changed": components, "problems": problems}
 
 
 def waiver(pipeline: str, reason: str) -> Row:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from audit.chain import parse
+from audit.shapes import is_as_written
 from audit.verify import Gap, Verdict, read
 
 __all__ = ["InForce", "Place", "RuleChange", "Run", "Summary", "Tally", "moment", "summarize"]
@@ -164,7 +165,7 @@ def summarize(paths: Sequence[Path], begin: datetime | None, end: datetime | Non
     for _, _, text in read(paths):
         # A row that somebody changed may lack anything; the verdict names it.
         with suppress(KeyError, TypeError, ValueError):
-            if (line := parse(text)) is not None:
+            if (line := parse(text)) is not None and is_as_written(line.row):
                 adding.row(line.row)
     return summary
 
@@ -182,7 +183,8 @@ class _Adding:
         """Add one row."""
         time, kind = str(row.get("time")), row.get("kind")
         within = self._begin <= time < self._end
-        if kind == "start" and time < self._end:
+        began = kind == "start" or (kind == "reload" and row["outcome"] == "done")
+        if began and time < self._end:
             self._summary.in_force.clear()
         elif kind == "config" and time < self._end:
             self._config(row, time, within)

@@ -2,26 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from config.auth import AuthSettings
 from config.cases import Case
 from config.errors import Problem
 from config.nodes import Place
 from config.sentences import unknown
 from config.settings import Seconds, Secret, Settings
+from config.tls import ServerTls
 from wire.signal import Signal
 
 __all__ = [
+    "AdminSettings",
     "AuditSettings",
     "Config",
     "LogsSettings",
     "MetricsSettings",
     "PipelineSettings",
+    "ReloadSettings",
     "Service",
     "TelemetrySettings",
+    "is_this_machine",
     "signal_of",
 ]
 
@@ -114,13 +120,17 @@ class MetricsSettings(Settings):
     level: Literal["none", "basic", "normal", "detailed"] = "normal"
     """`none` switches the endpoint off; the other levels of the Collector all mean the same here."""
     host: str = "localhost"
-    """The name or address to listen on: only this machine, because the endpoint has no authentication."""
+    """The name or address to listen on: only this machine, because without `auth` everybody is let in."""
     port: int = Field(default=8888, ge=0, le=65535)
     """The port to listen on, the Collector's; 0 takes a free one."""
     address: Annotated[str, AfterValidator(_address)] | None = None
     """`host:port` in one, as older versions of the Collector want it."""
     readers: list[Reader] | None = Field(default=None, max_length=1)
     """The Collector's form: one pull reader with a Prometheus exporter; an empty list switches the endpoint off."""
+    tls: ServerTls | None = None
+    """TLS, and with `client_ca_file` mTLS; plain text without it."""
+    auth: AuthSettings | None = None
+    """Who knows those who may read: the id of an extension. Without it everybody who reaches the address may."""
 
     @model_validator(mode="after")
     def _says_it_once(self) -> "MetricsSettings":
@@ -217,6 +227,40 @@ class AuditSettings(Settings):
     anew."""
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether a host as it stands in an address or in the header Host is this machine for itself alone."""
+    try:
+        return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class AdminSettings(Settings):
+    """Where operators' commands reach the daemon: `telescrub queue`, reloading. See docs/reload.md."""
+
+    endpoint: Annotated[str, AfterValidator(_address)] = "localhost:13134"
+    """`host:port`, the port after that of `health_check`. Without `auth` only an address of this machine is taken;
+    every user of the machine can reach that."""
+    tls: ServerTls | None = None
+    """TLS, and with `client_ca_file` mTLS; plain text without it."""
+    auth: AuthSettings | None = None
+    """Who knows the operators: the id of an extension."""
+
+    @model_validator(mode="after")
+    def _is_not_open_to_all(self) -> "AdminSettings":
+        if self.auth is None and not is_this_machine(_split(self.endpoint)[0]):
+            raise ValueError("the admin endpoint can be open to other machines only with auth; listen on localhost")
+        return self
+
+
+class ReloadSettings(Settings):
+    """When the configuration is read anew by itself."""
+
+    watch_interval: Seconds = Field(default=0.0, ge=0)
+    """How often the configuration files and the files of rules are looked at; a change is a reload. 0: never, because
+    a file that is being edited is half of what was meant."""
+
+
 class Service(Settings):
     """What runs: which components are joined to pipelines, and how the daemon itself behaves."""
 
@@ -230,7 +274,10 @@ class Service(Settings):
     """Logs and metrics of the daemon itself."""
     shutdown_timeout: Seconds = Field(default=30.0, gt=0)
     """The one deadline for stopping; what is left by then is counted in the log. Kubernetes, too, waits 30 s."""
-
+    admin: AdminSettings | None = None
+    """The operators' endpoint; there is none without this section."""
+    reload: ReloadSettings = ReloadSettings()
+    """Reloading of the configuration, beside SIGHUP and `POST /-/reload` of the admin endpoint."""
     audit: AuditSettings | None = None
     """The audit ledger; none is written without this section."""
 

@@ -15,6 +15,7 @@ from wire.signal import Signal
 
 __all__ = ["Defined", "check_wiring", "unused"]
 
+_DEFAULT_STORAGE, _NO_STORAGE = "file_storage", "none"
 _ROLES: tuple[Kind, ...] = ("receivers", "processors", "exporters")
 Defined = Mapping[Kind, Mapping[str, tuple[Node, Settings | None]]]
 """Of each kind every component id in the file: its node, and its settings if they are valid."""
@@ -54,11 +55,14 @@ def check_wiring(service: Node, defined: Defined) -> Iterator[Problem]:
     yield from _not_last(uses, defined)
     yield from _merged_in_two_ways(uses, defined)
     yield from _ambiguous(defined)
+    yield from _unable(service, defined)
+    yield from _storing_nothing(defined)
 
 
 def unused(service: Node, defined: Defined) -> Iterator[Problem]:
     """Components that no pipeline uses and extensions that are not switched on: worth a warning."""
-    used = {(kind, use.id) for use in _uses(service) for kind in _kinds(use)}
+    used = {(kind, use.id) for use in (*_uses(service), *_storages(defined)) for kind in _kinds(use)}
+    used.add(("extensions", _DEFAULT_STORAGE))
     for kind in KINDS:
         where = "service::extensions does not name it" if kind == "extensions" else "no pipeline uses it"
         for component_id, (node, _) in defined[kind].items():
@@ -178,6 +182,98 @@ def _ambiguous(defined: Defined) -> Iterator[Problem]:
             if component_id in defined[kind] and kind != "processors":
                 sentence = f"this id is also defined under {kind}; rename one of them, such as {component_id}/2"
                 yield problem_at(node, ("connectors", component_id), sentence, at_key=True)
+
+
+def _unable(service: Node, defined: Defined) -> Iterator[Problem]:
+    """Each `auth::authenticator`, and each of `middlewares`, that names what is not there, does not run, or cannot do
+    what is asked of it.
+    """
+    running = {node.text for _, node in _items(service, "extensions")}
+    for use, ability in (*_authenticators(service, defined), *_middlewares(defined)):
+        if use.id not in defined["extensions"]:
+            yield use.problem(_undefined(use, defined))
+        elif use.id not in running:
+            yield use.problem(f"the {use.noun} is defined, but service::extensions does not name it; add it there")
+        elif not _is_able(use.id, ability, defined):
+            able = sorted(each for each in defined["extensions"] if _is_able(each, ability, defined))
+            known = f"those defined that can: {', '.join(able)}" if able else "none that can is defined"
+            yield use.problem(f"the {use.noun} {_ABILITIES[ability]}; {known}")
+
+
+def _storing_nothing(defined: Defined) -> Iterator[Problem]:
+    """Each `sending_queue::storage` that names what is not there, or stores nothing."""
+    for use in _storages(defined):
+        if use.id not in defined["extensions"] and use.id != _DEFAULT_STORAGE:
+            yield use.problem(f"{_undefined(use, defined)}; `{_NO_STORAGE}` is a queue in memory")
+        elif use.id in defined["extensions"] and not _is_able(use.id, "stores", defined):
+            able = sorted(each for each in defined["extensions"] if _is_able(each, "stores", defined))
+            yield use.problem(
+                f"the {use.noun} does not store queues; {', '.join(able or [_DEFAULT_STORAGE])} does, "
+                f"and `{_NO_STORAGE}` is a queue in memory"
+            )
+
+
+def _storages(defined: Defined) -> Iterator[_Use]:
+    """Wherever an exporter's queue names what keeps it."""
+    for exporter_id, (node, _) in defined["exporters"].items():
+        for section in ("sending_queue", "remote_write_queue"):
+            queue = node.entries.get(section) if isinstance(node, Map) else None
+            named = queue.entries.get("storage") if isinstance(queue, Map) else None
+            if isinstance(named, Scalar) and named.value is not None and not named.broken and named.text != _NO_STORAGE:
+                yield _Use("extensions", named.text, named, ("exporters", exporter_id, section, "storage"))
+
+
+_ABILITIES = {
+    "authenticates": "does not know clients, which is asked of it here",
+    "gives_headers": "has no credentials for exporters, which are asked of it here",
+    "guards": "cannot turn requests away, which is asked of it here",
+}
+"""What the settings of an extension say that it can do, and the sentence where it cannot."""
+
+
+def _authenticators(service: Node, defined: Defined) -> Iterator[tuple[_Use, str]]:
+    """Wherever `auth::authenticator` stands, and which ability is asked for there."""
+    for kind in ("receivers", "exporters", "extensions"):
+        for component_id, (node, _) in defined[kind].items():
+            for path, scalar in _named_by_auth(node, (kind, component_id)):
+                ability = "gives_headers" if kind == "exporters" else "authenticates"
+                yield _Use("extensions", scalar.text, scalar, path), ability
+    for path, scalar in _named_by_auth(service, ("service",)):
+        yield _Use("extensions", scalar.text, scalar, path), "authenticates"
+
+
+def _middlewares(defined: Defined) -> Iterator[tuple[_Use, str]]:
+    """Wherever a receiver names extensions that may turn requests away."""
+    for receiver_id, (node, _) in defined["receivers"].items():
+        for path, scalar in _named_as_middleware(node, ("receivers", receiver_id)):
+            yield _Use("extensions", scalar.text, scalar, path), "guards"
+
+
+def _named_as_middleware(node: Node, path: Steps) -> Iterator[tuple[Steps, Scalar]]:
+    for key, child in node.entries.items() if isinstance(node, Map) else ():
+        for index, item in enumerate(child.items if key == "middlewares" and isinstance(child, List) else ()):
+            named = item.entries.get("id") if isinstance(item, Map) else None
+            if isinstance(named, Scalar) and named.value is not None and not named.broken:
+                yield (*path, key, index, "id"), named
+        yield from _named_as_middleware(child, (*path, key))
+
+
+def _named_by_auth(node: Node, path: Steps) -> Iterator[tuple[Steps, Scalar]]:
+    if isinstance(node, List):
+        for index, item in enumerate(node.items):
+            yield from _named_by_auth(item, (*path, index))
+    for key, child in node.entries.items() if isinstance(node, Map) else ():
+        named = child.entries.get("authenticator") if key == "auth" and isinstance(child, Map) else None
+        if isinstance(named, Scalar) and named.value is not None and not named.broken:
+            yield (*path, key, "authenticator"), named
+        else:
+            yield from _named_by_auth(child, (*path, key))
+
+
+def _is_able(extension_id: str, ability: str, defined: Defined) -> bool:
+    """Settings with problems of their own are given the benefit of the doubt."""
+    settings = defined["extensions"][extension_id][1]
+    return settings is None or getattr(settings, ability, False)
 
 
 def _merge(use: _Use, defined: Defined) -> object | None:

@@ -1,5 +1,5 @@
-"""The command line, `telescrub run|validate|test|redact|audit|cardinality|components|schema|demo`: the only module that
-sees every component.
+"""The command line, `telescrub run|validate|queue|deadletter|test|redact|audit|…`: the only module that sees every
+component.
 """
 
 import asyncio
@@ -38,9 +38,13 @@ from config.reference import reference, rows, summary
 from config.schema import schema as json_schema
 from demo.show import Demo
 from demo.show import run as run_demo
+from pipeline.comparing import NotComparable, compare, lines
 from pipeline.egress import checked
 from pipeline.garbage import collect_rarely
 from pipeline.logs import logger, speak_for_libraries
+from pipeline.operating_commands import deadletter_commands, queue_commands
+from pipeline.origin import Origin
+from pipeline.reload import Reloads
 from pipeline.service import Service
 from processors.cardinality import screen
 from rehearsal import commands
@@ -80,6 +84,10 @@ def catalogue() -> Catalogue:
     )
 
 
+def _origin(files: Sequence[Path] | None) -> Origin:
+    return Origin(lambda: list(files) if files else default_sources(os.environ), catalogue())
+
+
 def _load(files: Sequence[Path] | None) -> Config:
     """The configuration, or exit 1 with every problem on standard error."""
     try:
@@ -93,6 +101,10 @@ def _load(files: Sequence[Path] | None) -> Config:
         count = len(error.problems)
         typer.secho(f"{count} problem{'s' if count > 1 else ''}; nothing was started", fg="red", err=True)
         raise typer.Exit(1) from None
+
+
+app.add_typer(queue_commands(_load), name="queue")
+app.add_typer(deadletter_commands(_load), name="deadletter")
 
 
 @app.command()
@@ -109,21 +121,38 @@ def run(config: ConfigFiles = None) -> None:
     if not COMPILED:
         log.warning("the kernels run uncompiled, some hundred times slower; install a C compiler and reinstall")
     try:
-        uvloop.run(_serve(loaded, log))
+        uvloop.run(_serve(loaded, _origin(config), log))
     except OSError as error:
         typer.secho(f"cannot start: {error}", fg="red", err=True)
         raise typer.Exit(1) from None
 
 
-async def _serve(config: Config, log: FilteringBoundLogger) -> None:
-    async with Service(config, log) as service:
+async def _serve(config: Config, origin: Origin, log: FilteringBoundLogger) -> None:
+    service = Service(config, log)
+    reloads = Reloads(service, origin, log)
+    async with service:
         collect_rarely()
-        await service.until_told_to_stop()
+        await reloads.run()
 
 
 @app.command()
-def validate(config: ConfigFiles = None) -> None:
-    """Check a configuration: exit 0, or 1 with every problem and its place."""
+def validate(
+    config: ConfigFiles = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Show what it would change: of the daemon with this admin endpoint, http://localhost:13134, or of the"
+            " configuration in this file."
+        ),
+    ] = None,
+) -> None:
+    """Check a configuration: exit 0, or 1 with every problem and its place.
+
+    With --against an endpoint, the daemon there reads it with its own environment, and takes nothing over.
+    """
+    if against is not None:
+        _compare(_origin(config), against)
+        return
     loaded = _load(config)
     for warning in loaded.warnings:
         typer.secho(f"warning: {warning}", fg="yellow", err=True)
@@ -133,6 +162,20 @@ def validate(config: ConfigFiles = None) -> None:
         typer.echo(f"exporter {name} looks at every request once more before it is sent (egress_check)")
     names = ", ".join(loaded.service.pipelines)
     typer.echo(f"the configuration is valid; pipelines: {names}")
+
+
+def _compare(origin: Origin, against: str) -> None:
+    try:
+        told = compare(origin, against)
+    except (ConfigError, NotComparable) as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        raise typer.Exit(1) from None
+    for line in lines(told):
+        typer.echo(line)
+    for sentence in told["impossible"]:
+        typer.secho(sentence, fg="red", err=True)
+    raise typer.Exit(int(bool(told["impossible"])))
 
 
 @app.command("test")

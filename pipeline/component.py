@@ -23,9 +23,11 @@ from structlog.typing import FilteringBoundLogger
 
 from config.settings import Settings
 from pipeline.batch import Batch, Signal
+from pipeline.dead_letters import DeadLetterSettings
 from pipeline.deadline import Deadline
 from pipeline.queue import Merge, QueueSettings
 from pipeline.retry import RetrySettings
+from pipeline.sockets import Sockets
 from pipeline.telemetry import Telemetry
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "ExporterSettings",
     "Extension",
     "ExtensionSettings",
+    "Guard",
     "Health",
     "Holding",
     "Inspector",
@@ -102,7 +105,8 @@ class Context:
 
     `log` is bound to the component's id; nothing of a payload may be given to it. `deadline` says how long stopping
     may take. `pipeline` is the processor's, and empty for other components, which several pipelines may share.
-    `extensions` are those that run, by id; all are built before any other component.
+    `extensions` are those that run, by id; all are built before any other component. `sockets` are what servers listen
+    on, kept over a reload.
     """
 
     id: str
@@ -113,10 +117,22 @@ class Context:
     ledger: Ledger = field(default_factory=NoLedger)
     pipeline: str = ""
     extensions: Mapping[str, "Extension"] = field(default_factory=dict)
+    sockets: Sockets = field(default_factory=Sockets)
 
     def extension(self, extension_id: str) -> "Extension":
         """A running extension that the component's settings name; the configuration has been checked for it."""
         return self.extensions[extension_id]
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """What can turn a request away before anything of it is read: a consumer or processor that may also have this
+    method, and extensions that receivers name under `middlewares`.
+    """
+
+    def admit(self) -> None:
+        """Return at once if a request may come now. Raises: `Refused`."""
+        ...
 
 
 class Consumer(Protocol):
@@ -306,6 +322,10 @@ class ProcessorSettings(Settings):
     def signals(self) -> frozenset[Signal]:
         return frozenset(Signal)
 
+    def files(self) -> Sequence[Path]:
+        """What the settings read beside the configuration when they are made, for whoever watches them."""
+        return ()
+
     def merge(self) -> Merge | None:
         """Only of `batch`: how each exporter downstream merges what waits. Such a processor stands last and is not
         built.
@@ -332,6 +352,8 @@ class ExporterSettings(Settings):
     """The queue before the destination: how much may wait, how many requests run at once."""
     retry_on_failure: RetrySettings = RetrySettings()
     """When and how long a request that failed for now is sent again."""
+    dead_letter: DeadLetterSettings = DeadLetterSettings()
+    """What is kept of what cannot be delivered, for an operator to look into and send once more."""
 
     def content(self, request: Request) -> Batch:
         """All that a request says in names and texts, as OTLP, for `egress_check`: what is a name and its value there

@@ -13,9 +13,10 @@ class Deadline:
         self._timeout_seconds, self._clock = timeout_seconds, clock
         self._ends: float | None = None
 
-    def start(self) -> None:
-        """Stopping begins now; a second call changes nothing."""
+    def start(self, timeout_seconds: float | None = None) -> None:
+        """Stopping begins now, with another timeout if one is given; a second call changes nothing."""
         if self._ends is None:
+            self._timeout_seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
             self._ends = self._clock() + self._timeout_seconds
 
     def remaining(self) -> float:

@@ -8,7 +8,7 @@ import asyncio
 import errno
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from types import TracebackType
 from typing import NamedTuple, Self, cast
@@ -60,6 +60,8 @@ class AuditLedger:
         self._failure: str | None = None
         self._anchored = time.monotonic()
         self._stopping = threading.Event()
+        # The rules in force and the rows that were made by them go together.
+        self._making = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="audit-ledger", daemon=True)
         self._rows = Counter("telescrub_ledger_rows", "Rows of the audit ledger.", registry=telemetry.registry)
         self._failures = Counter(
@@ -95,7 +97,8 @@ class AuditLedger:
         """See `pipeline.component.Ledger`."""
         if self._failure is not None and self._settings.on_failure == "refuse":
             seconds = self._settings.interval
-            raise Refused(f"the audit ledger cannot be written; retry after {seconds:g} s", retry_after_seconds=seconds)
+            sentence = f"the audit ledger cannot be written; retry after {seconds:g} s"
+            raise Refused(sentence, retry_after_seconds=seconds, reason="ledger")
         if counts:
             by_source = {Source(pipeline, component, signal.value, *each): count for each, count in counts.items()}
             self._interval.add(by_source, payload)
@@ -115,19 +118,40 @@ class AuditLedger:
             self._log.warning("the audit ledger has no key: rows can be written anew unseen; set service.audit.key")
         self._thread.start()
 
+    def reloaded(self, config: Config, changed: Mapping[str, Sequence[str]]) -> None:
+        """The configuration that is in force from now on, and what is `changed`: components by what happened to them.
+        Only while nothing is being redacted; blocks.
+        """
+        with self._making:
+            self._pending += self._new_rows()
+            self._config = config
+            self._pending += [rows.reload("done", changed), *self._rules()]
+        self.flush()
+
+    def not_reloaded(self, problems: int) -> None:
+        """A configuration was tried and not taken; blocks."""
+        with self._making:
+            self._pending += [*self._new_rows(), rows.reload("failed", {}, problems)]
+        self.flush()
+
     def _beginning(self) -> Iterator[Row]:
         state, cut_bytes = self._writer.found
         yield rows.start(version("telescrub"), self._writer.chain.name, state, cut_bytes)
+        yield from self._rules()
+
+    def _rules(self) -> Iterator[Row]:
+        """The rules of the configuration, which are in force from here on."""
         pipelines = self._config.service.pipelines
         used = dict.fromkeys(each for pipeline in pipelines.values() for each in pipeline.processors)
+        in_force: dict[str, _InForce] = {}
         for each in used:
             if self._processor(each).redacts:
                 effective = list(self._processor(each).effective_rules())
                 on_file = [on_record(rule) for rule in effective]
-                self._in_force[each] = _InForce(rules_digest(effective), {rule.id: rule.version for rule in on_file})
+                in_force[each] = _InForce(rules_digest(effective), {rule.id: rule.version for rule in on_file})
                 among = [name for name, pipeline in pipelines.items() if each in pipeline.processors]
-                yield rows.config(each, among, self._in_force[each].digest, on_file)
-        self._in_force = {each: self._checking(each) for each in checked(self._config)} | self._in_force
+                yield rows.config(each, among, in_force[each].digest, on_file)
+        self._in_force = {each: self._checking(each) for each in checked(self._config)} | in_force
         for name, reason in self._config.service.without_redaction().items():
             yield rows.waiver(name, reason)
 
@@ -155,6 +179,10 @@ class AuditLedger:
 
     def flush(self, *last: Row) -> bool:
         """Write what there is. What cannot be written stays, and is tried again."""
+        with self._making:
+            return self._flush(*last)
+
+    def _flush(self, *last: Row) -> bool:
         try:
             self._pending = self._pending or list(self._new_rows())
             if new := [*self._pending, *last]:

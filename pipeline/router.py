@@ -1,13 +1,13 @@
 """Carries a received batch through its pipelines and into every destination's queue: all of them, or none."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from pipeline.batch import Batch
-from pipeline.component import Connector, Context, Processor
-from pipeline.errors import Refused, Rejected, TooLarge
+from pipeline.component import Connector, Context, Guard, Processor
+from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
 from pipeline.logs import where
 from pipeline.queue import Entry, Queue
 
@@ -95,35 +95,97 @@ def _process(stage: Stage, batch: Batch) -> Batch | None:
 class Router:
     """Where a receiver hands over its batches of one signal: `Consumer` in pipeline/component.py.
 
+    It lives as long as its receiver, while a reload may lead it elsewhere; until it is led anywhere, everybody waits.
     `processing` is shared by all routers: pipelines have processors in common, and a processor sees one batch at a
     time.
     """
 
-    def __init__(self, pipelines: Sequence[Pipeline], processing: asyncio.Lock) -> None:
-        self._pipelines, self._processing = pipelines, processing
-        self._destinations = {id(d.queue): d for pipeline in pipelines for d in pipeline.destinations()}.values()
+    def __init__(
+        self, pipelines: Sequence[Pipeline] | None, processing: asyncio.Lock, nowhere: str = "no pipeline takes this"
+    ) -> None:
+        self._processing, self._nowhere = processing, nowhere
+        self._way = None if pipelines is None else _Way.through(pipelines)
+        self._led = asyncio.Event()
+        if pipelines is not None:
+            self._led.set()
+        self._under_way: set[asyncio.Future[None]] = set()
+
+    def lead(self, pipelines: Sequence[Pipeline]) -> None:
+        """From now on through these pipelines, at once; only while `processing` is held, or for the first time."""
+        self._way = _Way.through(pipelines)
+        self._led.set()
+
+    def turn_away(self) -> None:
+        """Whoever waits and whoever comes is refused: it leads nowhere yet and never will, or not any longer."""
+        self._way = None
+        self._led.set()
+
+    async def settled(self) -> None:
+        """Wait until all that has been processed by now is in its queues, or in none."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    def admit(self) -> None:
+        """`Guard` in pipeline/component.py: what stands first in a pipeline and can say so would refuse any batch."""
+        for pipeline in self._way.pipelines if self._way else ():
+            for stage in pipeline.stages:
+                if not isinstance(stage.processor, Guard):
+                    break
+                stage.processor.admit()
 
     async def consume(self, batch: Batch) -> None:
         """Hold room in every queue, process, then put.
 
         Room comes first: a full queue turns the sender away before any work is done, and before a processor that
         remembers (limits, sums) has counted data that will be sent again.
+        Raises: `Unsupported` where no pipeline takes the signal.
         """
+        while not await self._consume(batch):
+            pass
+
+    async def _consume(self, batch: Batch) -> bool:
+        """Whether it is done; it is not if the router was led elsewhere before the batch was processed."""
+        await self._led.wait()
+        if (way := self._way) is None:
+            sentence = "this receiver does not run; retry after 1 s"
+            raise Refused(sentence, retry_after_seconds=1.0, reason="starting")
+        if not way.pipelines:
+            raise Unsupported(self._nowhere)
         if not batch.items:
-            return
+            return True
         with ExitStack() as rooms:
-            for destination in self._destinations:
+            for destination in way.destinations:
                 hold_room(rooms, destination, batch)
-            await put_in_all(await self._run(batch))
+            async with self._processing:
+                if way is not self._way:
+                    return False
+                puts = await way.run(batch)
+            settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._under_way.add(settled)
+            settled.add_done_callback(self._under_way.discard)
+            await put_in_all(puts, lambda: settled.set_result(None))
+        return True
 
-    async def _run(self, batch: Batch) -> list[Put]:
-        async with self._processing:
-            if len(batch.payload) > _LARGE_BYTES:
-                return await asyncio.to_thread(self._run_all, batch)
-            return self._run_all(batch)
 
-    def _run_all(self, batch: Batch) -> list[Put]:
-        return [put for pipeline in self._pipelines for put in pipeline.run(batch)]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Way:
+    """Where the batches of a router go."""
+
+    pipelines: Sequence[Pipeline]
+    destinations: Sequence[Destination]
+
+    @classmethod
+    def through(cls, pipelines: Sequence[Pipeline]) -> "_Way":
+        destinations = {id(d.queue): d for pipeline in pipelines for d in pipeline.destinations()}
+        return cls(pipelines, list(destinations.values()))
+
+    async def run(self, batch: Batch) -> list[Put]:
+        if len(batch.payload) > _LARGE_BYTES:
+            return await asyncio.to_thread(self._run, batch)
+        return self._run(batch)
+
+    def _run(self, batch: Batch) -> list[Put]:
+        return [put for pipeline in self.pipelines for put in pipeline.run(batch)]
 
 
 def hold_room(rooms: ExitStack, destination: Destination, batch: Batch) -> None:
@@ -135,18 +197,29 @@ def hold_room(rooms: ExitStack, destination: Destination, batch: Batch) -> None:
         raise
 
 
-async def put_in_all(puts: Sequence[Put]) -> None:
+def _unheard() -> None:
+    return
+
+
+async def put_in_all(puts: Sequence[Put], settled: Callable[[], None] = _unheard) -> None:
     """Put into every queue, or into none, also when the caller is cancelled: its client, who was told nothing, will
-    send the batch again.
+    send the batch again. `settled` is called when it is in them, or in none.
 
     Raises: `Refused` if one of them cannot keep it now, counted there.
     """
     abandoned = asyncio.Event()
     try:
-        await asyncio.shield(_settle(puts, abandoned))
+        await asyncio.shield(_settle_and_tell(puts, abandoned, settled))
     except asyncio.CancelledError:
         abandoned.set()
         raise
+
+
+async def _settle_and_tell(puts: Sequence[Put], abandoned: asyncio.Event, settled: Callable[[], None]) -> None:
+    try:
+        await _settle(puts, abandoned)
+    finally:
+        settled()
 
 
 async def _settle(puts: Sequence[Put], abandoned: asyncio.Event) -> None:

@@ -1,92 +1,332 @@
-"""The life of the daemon: build, start from the destinations back to the receivers, run, stop the other way round."""
+"""The life of the daemon: start from the destinations back to the receivers, run, reload, stop the other way round.
+
+reload:   build what is new ──► start it, waiting ──► swap, between two batches ──► what was replaced drains, is left
+          └───── anything that fails here is left again, and nothing has changed ─────┘
+"""
 
 import asyncio
-import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 from structlog.typing import FilteringBoundLogger
 
 from config.model import Config
+from pipeline.addresses import check_addresses
+from pipeline.admin import Admin, Commands
 from pipeline.anchors import Anchors
-from pipeline.component import Context, NoLedger
+from pipeline.authentication import Authenticator
+from pipeline.changes import Changes, Unchangeable, changes
+from pipeline.component import Context, ExporterSettings, NoLedger
 from pipeline.deadline import Deadline
-from pipeline.graph import Graph, build
+from pipeline.graph import NOTHING, Graph, Part, build
 from pipeline.ledger import AuditLedger
+from pipeline.operating import Operating
+from pipeline.parts import Fingerprint, Key, about, fingerprints, merges_before
+from pipeline.router import Router
 from pipeline.self_metrics import serve_self_metrics
+from pipeline.sender import Sender
+from pipeline.sockets import Sockets
 from pipeline.telemetry import Telemetry
+from pipeline.ticker import Holder, Ticker
 
 __all__ = ["Service"]
 
+_METRICS, _ANCHORS, _ADMIN = (Key("service", each) for each in ("telemetry::metrics", "audit::anchors", "admin"))
+
+_ORDER = ("extensions", "queues", "dead_letters", "exporters", _METRICS, _ANCHORS, "receivers", _ADMIN)
+"""In which parts are started, by key or kind; they are left the other way round."""
+
+
+def _rank(key: Key) -> int:
+    """The place of a part in the order; of those that are not started, such as processors, none."""
+    own: str | Key = key if key.kind == "service" else key.kind
+    return _ORDER.index(own) if own in _ORDER else -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    """What a reload took out of use: parts, what processors held back, and the routers of receivers."""
+
+    parts: Sequence[tuple[Key, Part]]
+    holders: Sequence[Holder]
+    routers: Sequence[Router]
+
 
 class Service:
-    """One running configuration. Entered: everything runs. Left: receivers stop, queues drain, exporters close, within
-    one deadline.
+    """One daemon. Entered: everything runs. Left: receivers stop, queues drain, exporters close, within one deadline.
 
     Raises on entering: `OSError` for an address or a file that cannot be used.
     """
 
     def __init__(self, config: Config, log: FilteringBoundLogger) -> None:
-        self._config, self._log = config, log
-        self._telemetry = Telemetry()
-        self._deadline = Deadline(config.service.shutdown_timeout)
+        self.config, self._log = config, log
+        self.telemetry = Telemetry()
         audit = config.service.audit
-        self._ledger = None if audit is None else AuditLedger(audit, config, self._telemetry, log)
-        self._stack = AsyncExitStack()
+        self.ledger = None if audit is None else AuditLedger(audit, config, self.telemetry, log)
+        self._sockets, self._processing = Sockets(), asyncio.Lock()
+        self._deadline = Deadline(config.service.shutdown_timeout)
         self._problems: dict[str, str] = {"service": "it is starting"}
-        self.graph = Graph({}, {}, {}, {})
+        self._stack = AsyncExitStack()
+        self._running: dict[int, tuple[Key, Part]] = {}
+        self._replaced = _Replaced([], [], [])
+        self.graph = NOTHING
         self.self_metrics_port = 0
+        self.commands = Commands()
+        Operating(lambda: self.graph.queues, lambda: self.graph.dead_letters, self.telemetry).register(self.commands)
 
     def problems(self) -> Mapping[str, str]:
         """`pipeline.component.Health`."""
-        return {**self._problems, **self._ledger.problems()} if self._ledger else self._problems
+        return {**self._problems, **self.ledger.problems()} if self.ledger else self._problems
 
-    def _context(self, component_id: str) -> Context:
-        log = self._log.bind(component=component_id)
-        return Context(component_id, self._telemetry, log, self, self._deadline, self._ledger or NoLedger())
+    @property
+    def admin_port(self) -> int:
+        """Where the admin endpoint really listens; 0 if there is none."""
+        part = self.graph.parts.get(_ADMIN)
+        return 0 if part is None else cast(Admin, part.thing).port
 
     async def __aenter__(self) -> Self:
-        for pipeline, reason in self._config.service.without_redaction().items():
-            self._telemetry.unredacted(pipeline, reason)
-        # In a thread: rules are read and compiled, which takes seconds.
-        self.graph = await asyncio.to_thread(build, self._config, self._context)
         async with AsyncExitStack() as stack:
-            if self._ledger is not None:
-                await stack.enter_async_context(self._ledger)
-            if (place := self._config.service.telemetry.metrics.listen) is not None:
-                page = serve_self_metrics(self._telemetry, *place, self._deadline)
-                self.self_metrics_port = await stack.enter_async_context(page)
-            anchors = self._anchors()
-            for group in (self.graph.extensions, self.graph.senders, anchors, self.graph.tickers, self.graph.receivers):
-                for component in group.values():
-                    await stack.enter_async_context(component)
+            if self.ledger is not None:
+                await stack.enter_async_context(self.ledger)
+            stack.push_async_callback(self._leave_all)
+            graph = await self._started(self.config)
+            try:
+                self._ticker = Ticker(list(graph.pipelines.values()), self._processing, self._deadline)
+                await self._ticker.__aenter__()
+            except BaseException:
+                await self._give_up(graph)
+                raise
+            self.graph = graph
+            self._lead(NOTHING)
             self._stack = stack.pop_all()
+        self.telemetry.unredacted(self.config.service.without_redaction())
         self._problems = {}
         self._log.info("ready", receivers=list(self.graph.receivers), exporters=list(self.graph.senders))
         return self
 
-    def _anchors(self) -> dict[str, Anchors]:
-        """What sends anchors of the ledger, if there is anything to send and somewhere to send it to."""
-        audit = self._config.service.audit
-        if self._ledger is None or audit is None or audit.anchors is None or self.graph.anchors is None:
-            return {}
-        return {"anchors": Anchors(self._ledger, self.graph.anchors, audit.anchors.interval)}
-
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._problems = {"service": "it is draining before it stops"}
-        self._deadline.start()
-        self._log.info("stopping", deadline_seconds=self._deadline.remaining())
+        self.begin_to_stop()
+        self._log.info("stopping", deadline_seconds=self.config.service.shutdown_timeout)
         await self._stack.aclose()
         self._log.info("stopped")
 
-    async def until_told_to_stop(self) -> None:
-        """Wait for SIGTERM or SIGINT."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await stop.wait()
+    def begin_to_stop(self) -> None:
+        """From now on the deadline runs, also for what is being replaced."""
+        self._problems = {"service": "it is draining before it stops"}
+        for deadline in (self._deadline, *(part.context.deadline for _, part in self._running.values())):
+            deadline.start(self.config.service.shutdown_timeout)
+
+    # --- starting
+
+    def _context(self, component_id: str) -> Context:
+        log, deadline = self._log.bind(component=component_id), Deadline(self.config.service.shutdown_timeout)
+        ledger = self.ledger or NoLedger()
+        return Context(component_id, self.telemetry, log, self, deadline, ledger, sockets=self._sockets)
+
+    async def _started(self, config: Config) -> Graph:
+        """All parts of a configuration; what is new is entered, and takes part in nothing yet."""
+        check_addresses(config)
+        # In a thread: rules are read and compiled, which takes seconds.
+        graph = await asyncio.to_thread(build, config, self._context, self._processing, self.graph)
+        graph = replace(graph, parts={**graph.parts, **self._own_parts(config, graph)})
+        new = [(key, part) for key, part in graph.parts.items() if id(part.thing) not in self._running]
+        try:
+            for key, part in sorted(new, key=lambda each: _rank(each[0])):
+                if _rank(key) >= 0:
+                    await self._enter(key, part)
+        except BaseException:
+            await self._give_up(graph)
+            raise
+        return graph
+
+    def _own_parts(self, config: Config, graph: Graph) -> dict[Key, Part]:
+        """What the machine has beside the components, the same where it runs already."""
+        found = {key: each for key, each in fingerprints(config).items() if key.kind == "service"}
+        return {key: self._own_part(key, each, config, graph) for key, each in found.items()}
+
+    def _own_part(self, key: Key, fingerprint: Fingerprint, config: Config, graph: Graph) -> Part:
+        running = self.graph.parts.get(key)
+        if running is not None and running.fingerprint == fingerprint:
+            return running
+        context = replace(self._context(key.id), extensions=graph.extensions)
+        make = {_METRICS: self._page, _ADMIN: self._admin, _ANCHORS: self._anchors}[key]
+        return Part(make(config, context, graph), fingerprint, context)
+
+    def _page(self, config: Config, context: Context, graph: Graph) -> Any:
+        settings = config.service.telemetry.metrics
+        host, port = settings.listen or ("", 0)
+        named = None if settings.auth is None else context.extension(settings.auth.authenticator)
+        return serve_self_metrics(
+            self.telemetry,
+            host,
+            port,
+            context.deadline,
+            tls=settings.tls,
+            authenticator=cast(Authenticator | None, named),
+            say=context.log.warning,
+            sockets=self._sockets,
+        )
+
+    def _admin(self, config: Config, context: Context, graph: Graph) -> Admin:
+        assert config.service.admin is not None
+        return Admin(config.service.admin, self.commands, context)
+
+    def _anchors(self, config: Config, context: Context, graph: Graph) -> Anchors:
+        audit = config.service.audit
+        assert audit is not None
+        assert audit.anchors is not None
+        assert self.ledger is not None
+        assert graph.anchors is not None
+        return Anchors(self.ledger, graph.anchors, audit.anchors.interval)
+
+    async def _enter(self, key: Key, part: Part) -> None:
+        with about(key):
+            entered = await part.thing.__aenter__()
+        self._running[id(part.thing)] = key, part
+        if key == _METRICS:
+            self.self_metrics_port = entered
+
+    def _lead(self, before: Graph) -> None:
+        """Have the routers lead where the graph says, those of receivers that are replaced by it too."""
+        graph = self.graph
+        for source, pipelines in graph.leads.items():
+            graph.routers[source].lead(pipelines)
+        for source, router in before.routers.items():
+            if router is graph.routers.get(source):
+                continue
+            if source in graph.leads:
+                router.lead(graph.leads[source])
+            else:
+                # What still comes to a receiver that is gone goes where it would have gone.
+                names = {id(pipeline): name for name, pipeline in before.pipelines.items()}
+                ways = before.leads[source]
+                router.lead([graph.pipelines.get(names[id(pipeline)], pipeline) for pipeline in ways])
+
+    # --- reloading
+
+    async def reload(self, config: Config) -> Changes:
+        """Run another configuration from now on; what it replaces is left by `settle`, before the next reload at the
+        latest.
+
+        Raises: `Unchangeable`; and whatever building and starting raise. Then nothing has changed.
+        """
+        changed = changes(self.config, config)
+        if changed.impossible:
+            raise Unchangeable(changed.impossible)
+        await self.settle()
+        readers = self.telemetry.readers()
+        try:
+            graph = await self._started(config)
+            try:
+                holders = await self._ticker.prepare(list(graph.pipelines.values()))
+            except BaseException:
+                await self._give_up(graph)
+                raise
+        except BaseException:
+            self.telemetry.restore(readers)
+            raise
+        async with self._ticker.ticking, self._processing:
+            await self._swap(config, graph, holders, changed)
+        return changed
+
+    async def _swap(self, config: Config, graph: Graph, holders: Sequence[Holder], changed: Changes) -> None:
+        before, self.graph, self.config = self.graph, graph, config
+        gone = await self._ticker.swap(holders)
+        if self.ledger is not None:
+            await asyncio.to_thread(self.ledger.reloaded, config, changed.summary())
+        self._lead(before)
+        for exporter, queue in graph.queues.items():
+            settings = cast(ExporterSettings, config.exporters[exporter])
+            queue.change(settings.sending_queue, merges_before(config, exporter))
+            if exporter in graph.dead_letters:
+                graph.dead_letters[exporter].change(settings.dead_letter)
+        self.telemetry.unredacted(config.service.without_redaction())
+        if _METRICS not in graph.parts:
+            self.self_metrics_port = 0
+        staying = {id(part.thing) for part in graph.parts.values()}
+        parts = [(key, part) for key, part in before.parts.items() if id(part.thing) not in staying]
+        self._replaced = _Replaced(parts, gone, [*before.routers.values(), *graph.routers.values()])
+
+    async def settle(self) -> None:
+        """Return when what the last reload replaced has finished its work, or had the time for it, and is left."""
+        replaced, self._replaced = self._replaced, _Replaced([], [], [])
+        if not replaced.parts:
+            return
+        for _, part in replaced.parts:
+            part.context.deadline.start(self.config.service.shutdown_timeout)
+        senders = {key.id: part.thing for key, part in replaced.parts if key.kind == "exporters"}
+        async with asyncio.TaskGroup() as group:
+            for exporter, sender in senders.items():
+                group.create_task(self._hand_over(exporter, sender), name=f"{exporter} hands over")
+            receivers = [each for each in replaced.parts if _rank(each[0]) >= _ORDER.index("receivers")]
+            await self._leave(receivers)
+        for router in replaced.routers:
+            await router.settled()
+            if router not in self.graph.routers.values():
+                # Whatever still knows it keeps no pipeline alive.
+                router.turn_away()
+        deadline = replaced.parts[0][1].context.deadline
+        await self._ticker.finish(replaced.holders, deadline)
+        await self._leave(replaced.parts)
+        for key, _ in replaced.parts:
+            self._forget(key)
+        # What has another queue now comes after what was in the old one.
+        for sender in self.graph.senders.values():
+            sender.begin()
+
+    async def _hand_over(self, exporter: str, sender: Sender) -> None:
+        """Once a sender has let go of its queue, the one that has it now begins."""
+        after = self.graph.senders.get(exporter)
+        if after is not None and after.queue is sender.queue:
+            await sender.hand_over()
+            after.begin()
+
+    def _forget(self, key: Key) -> None:
+        if key in self.graph.parts:
+            return
+        if key.kind == "dead_letters":
+            self.telemetry.forget(key.id, sorts=["dead_letters"])
+        elif key.pipeline or key.id not in (each.id for each in self.graph.parts):
+            self.telemetry.forget(key.id, key.pipeline)
+
+    # --- leaving
+
+    async def _give_up(self, graph: Graph) -> None:
+        """Nothing comes of a graph: its new parts are left again. What they were sent goes where it would have gone."""
+        routers = {source: each for source, each in graph.routers.items() if each not in self.graph.routers.values()}
+        for source, router in routers.items():
+            if source in self.graph.leads:
+                router.lead(self.graph.leads[source])
+            else:
+                router.turn_away()
+        staying = {id(part.thing) for part in self.graph.parts.values()}
+        new = [(key, part) for key, part in graph.parts.items() if id(part.thing) not in staying]
+        for key, part in new:
+            part.context.deadline.start()
+            if key.kind == "exporters" and id(part.thing) in self._running:
+                await cast(Sender, part.thing).hand_over()
+        await self._leave(new)
+        for router in routers.values():
+            await router.settled()
+            router.turn_away()
+
+    async def _leave_all(self) -> None:
+        try:
+            await self.settle()
+            await self._leave([each for each in self._running.values() if _rank(each[0]) >= _ORDER.index("receivers")])
+            if self.graph is not NOTHING:
+                await self._ticker.__aexit__(None, None, None)
+        finally:
+            await self._leave(list(self._running.values()))
+
+    async def _leave(self, parts: Iterable[tuple[Key, Part]]) -> None:
+        """Leave those of the parts that are entered, in order, whatever happens to one of them."""
+        async with AsyncExitStack() as stack:
+            for _, part in sorted(parts, key=lambda each: _rank(each[0])):
+                if self._running.pop(id(part.thing), None) is not None:
+                    stack.push_async_exit(part.thing)

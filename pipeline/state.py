@@ -38,7 +38,7 @@ class StateFile:
     """The file of one processor. Everything here blocks, and belongs into a thread."""
 
     def __init__(self, folder: Path, name: str, log: FilteringBoundLogger) -> None:
-        self._path, self._log = folder / f"{quote(name, safe='')}.state", log
+        self.path, self._log = folder / f"{quote(name, safe='')}.state", log
         self._file = -1
         self._size = self._appended = 0
 
@@ -47,18 +47,25 @@ class StateFile:
         """The file of a component: there is one for each pipeline that it stands in."""
         return cls(folder, f"{context.pipeline or 'all'} {context.id}", context.log)
 
+    def check(self) -> None:
+        """Raises: `OSError` if the folder cannot be used."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".new")
+        temporary.touch(mode=0o600)
+        temporary.unlink()
+
     def read(self) -> tuple[Iterator[Record], Ending]:
         """The records that were left behind, and how complete they are. A damaged file is moved aside.
 
         Raises: `OSError` if the folder cannot be used.
         """
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._path.exists():
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.path.exists():
             return iter(()), Ending.CLEAN
         lines, boot, is_whole, is_ended = self._survey()
         if not is_whole:
-            damaged = self._path.with_suffix(".damaged")
-            self._path.replace(damaged)
+            damaged = self.path.with_suffix(".damaged")
+            self.path.replace(damaged)
             self._log.error(
                 "what was remembered is damaged; it was moved aside, and sums begin anew", file=damaged.name
             )
@@ -68,7 +75,7 @@ class StateFile:
 
     def _survey(self) -> tuple[int, bytes, bool, bool]:
         """How many lines are good, the boot id, whether all are but perhaps the last, and whether that is the end."""
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             head = file.readline()
             if not head.startswith(_VERSION):
                 return 0, b"", False, False
@@ -81,7 +88,7 @@ class StateFile:
         return good, head[len(_VERSION) : -1], True, _content(last) == orjson.dumps(_END)
 
     def _records(self, lines: int) -> Iterator[Record]:
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             file.readline()
             for line in islice(file, lines):
                 records = orjson.loads(_content(line) or b"[]")
@@ -103,7 +110,7 @@ class StateFile:
 
     def rewrite(self, records: Iterable[Record], *, ended: bool = False) -> None:
         """Write all records in place of what there was, safe from a crash of the machine. Raises: `OSError`."""
-        temporary = self._path.with_suffix(".new")
+        temporary = self.path.with_suffix(".new")
         temporary.unlink(missing_ok=True)
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         try:
@@ -113,8 +120,8 @@ class StateFile:
                 out.writelines(_lines(_END if ended else ()))
             os.fsync(file)
             self._size, self._appended = os.fstat(file).st_size, 0
-            temporary.replace(self._path)
-            _sync_folder(self._path.parent)
+            temporary.replace(self.path)
+            _sync_folder(self.path.parent)
         except BaseException:
             os.close(file)
             raise

@@ -71,6 +71,7 @@ class LimitCardinality:
         self._counted = Counted(context.id, context.pipeline, settings.mode, self._tracker)
         # The report is made in another thread than the one that processes.
         self._lock = threading.Lock()
+        self._begun = False
         show(context.telemetry.registry, self._counted)
         context.telemetry.report("cardinality", context.id, context.pipeline, self.report)
 
@@ -80,6 +81,9 @@ class LimitCardinality:
             return report(self._tracker, self._counted.mode)
 
     def process(self, batch: Batch) -> Batch | None:
+        if not self._begun:
+            self._begun = True
+            show(self._context.telemetry.registry, self._counted, begins=True)
         with self._lock:
             self._tracker.advance()
             metrics = Metrics.FromString(batch.payload)

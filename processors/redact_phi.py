@@ -95,6 +95,9 @@ class RedactPhiSettings(ProcessorSettings):
             )
         return self
 
+    def files(self) -> tuple[Path, ...]:
+        return self.rule_files
+
     def effective_rules(self) -> list[Rule]:
         """The rules that these settings mean, in order of precedence, as the files were when the settings were read."""
         return self._effective

@@ -2,7 +2,7 @@
 
 from collections import Counter as Counts
 from collections.abc import Iterable
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -22,12 +22,19 @@ class Counted:
         self.points: Counts[str] = Counts()
         """Points that were not passed as they were, by outcome: relabelled, overflowed, dropped."""
 
+    def go_on_from(self, before: "Counted") -> None:
+        """Count on where the one was whose place this one takes."""
+        self.tracker.shared.hits = before.tracker.shared.hits
+        if self.mode == before.mode:
+            self.points = before.points
+
 
 class _Numbers(Collector):
     """All processors of a daemon, read when somebody asks."""
 
     def __init__(self) -> None:
-        self.counted: list[Counted] = []
+        # Weak: whose pipeline is gone at a reload is gone here too.
+        self.counted: WeakValueDictionary[tuple[str, str], Counted] = WeakValueDictionary()
 
     def collect(self) -> Iterable[Metric]:
         names = ["component", "pipeline"]
@@ -49,7 +56,7 @@ class _Numbers(Collector):
             "Points that did not pass as they were, or would not have (observe).",
             labels=[*names, "mode", "outcome"],
         )
-        for each in self.counted:
+        for each in list(self.counted.values()):
             shared = each.tracker.shared
             labels = [label for metric in list(each.tracker.metrics.values()) for label in list(metric.labels.values())]
             series.add_metric(each.names, shared.series.held)
@@ -66,10 +73,13 @@ class _Numbers(Collector):
 _NUMBERS: WeakKeyDictionary[CollectorRegistry, _Numbers] = WeakKeyDictionary()
 
 
-def show(registry: CollectorRegistry, counted: Counted) -> None:
-    """Show a processor's numbers among the daemon's own."""
+def show(registry: CollectorRegistry, counted: Counted, *, begins: bool = False) -> None:
+    """Show a processor's numbers among the daemon's own; where another one is in its place, once it `begins`."""
     numbers = _NUMBERS.get(registry)
     if numbers is None:
         numbers = _NUMBERS[registry] = _Numbers()
         registry.register(numbers)
-    numbers.counted.append(counted)
+    before = numbers.counted.setdefault(counted.names, counted)
+    if begins and before is not counted:
+        counted.go_on_from(before)
+        numbers.counted[counted.names] = counted

@@ -147,6 +147,10 @@ class Server(ABC):
     def arguments(self) -> list[str]:
         """Write the configuration into ``directory`` and return the command line after the program."""
 
+    def environment(self) -> dict[str, str]:
+        """The environment variables of the process."""
+        return {"HOME": str(self.directory), "TMPDIR": str(self.directory), "PATH": "/usr/bin:/bin"}
+
     @abstractmethod
     def is_ready(self) -> bool:
         """Whether the server takes data now; may raise OSError while it is starting."""
@@ -202,19 +206,31 @@ class Server(ABC):
         Raises:
             ServerError: it ended, or was not ready in time; the message has the end of its log.
         """
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start the process, without waiting."""
         command = [*DIE_WITH_US, str(self._executable), *self.arguments()]
-        environment = {"HOME": str(self.directory), "TMPDIR": str(self.directory), "PATH": "/usr/bin:/bin"}
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
             self._process = LAUNCHER.submit(
                 subprocess.Popen,
                 command,
                 cwd=self.directory,
-                env=environment,
+                env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             ).result()
+
+    def wait_until_ready(self) -> None:
+        """Wait for a process that was launched.
+
+        Raises:
+            ServerError: it ended, or was not ready in time; the message has the end of its log.
+        """
+        assert self._process is not None
         try:
             wait_until(self._ready_or_ended, seconds=START_SECONDS, what="the server to be ready")
         except TimeoutError:

@@ -1,9 +1,10 @@
 """Small settings models that stand for the real components in the tests of the configuration layer."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from config.auth import AuthSettings
 from config.catalogue import Catalogue
 from config.settings import ByteSize, Seconds, Secret, Settings
 from config.tls import ClientTls, ServerTls
@@ -104,6 +105,46 @@ class Health(Settings):
 
     port: int = 13133
     """Where it listens."""
+
+
+class Knowing(Settings):
+    """An extension that knows clients."""
+
+    authenticates: ClassVar[bool] = True
+
+
+class Giving(Settings):
+    """An extension that gives credentials."""
+
+    gives_headers: ClassVar[bool] = True
+
+
+class GuardedGrpc(Settings):
+    """A server that asks who it is."""
+
+    auth: AuthSettings
+    """Who knows."""
+
+
+class GuardedProtocols(Settings):
+    """The ways in."""
+
+    grpc: GuardedGrpc
+    """By gRPC."""
+
+
+class Guarded(Settings):
+    """A receiver that asks who it is."""
+
+    protocols: GuardedProtocols
+    """The ways in."""
+
+
+class Credited(Settings):
+    """An exporter that says who it is."""
+
+    auth: AuthSettings
+    """Who knows."""
 
 
 CATALOGUE = Catalogue(

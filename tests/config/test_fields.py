@@ -44,6 +44,6 @@ def test_keys_of_nested_models() -> None:
 
 def test_keys_of_settings() -> None:
     """The real thing: a receiver's TLS."""
-    tls = ["cert_file", "client_ca_file", "key_file", "min_version"]
+    tls = ["cert_file", "client_ca_file", "key_file", "min_version", "reload_interval"]
     assert keys_at(Otlp, ("protocols", "grpc", "tls")) == tls
     assert "endpoint" in keys_at(Loki, ())

@@ -6,7 +6,8 @@ import pytest
 
 from config.errors import ConfigError
 from config.load import Source, load
-from tests.config.models import CATALOGUE, Gather
+from config.settings import Settings
+from tests.config.models import CATALOGUE, Credited, Gather, Giving, Guarded, Knowing
 
 COMPONENTS = """\
 receivers: {otlp: {protocols: }}
@@ -72,6 +73,50 @@ def warnings(pipelines: str) -> list[str]:
 def test_wrong_references(pipelines: str, problem: str) -> None:
     """A pipeline can only name what exists and carries its signal, once."""
     assert problems(pipelines) == [problem]
+
+
+KNOWING = Source(
+    "b.yaml",
+    """\
+receivers: {otlp: {protocols: {grpc: {auth: {authenticator: %s}}}}}
+exporters: {file: {auth: {authenticator: %s}}}
+extensions: {knowing: , giving: , giving/2: , health_check: }
+service: {extensions: [knowing, giving, health_check]}
+""",
+)
+
+
+def auth_problems(receiver: str, exporter: str) -> list[str]:
+    text = KNOWING.text % (receiver, exporter)
+    extensions: dict[str, type[Settings]] = {**CATALOGUE.extensions, "knowing": Knowing, "giving": Giving}
+    catalogue = replace(CATALOGUE, receivers={"otlp": Guarded}, exporters={"file": Credited}, extensions=extensions)
+    pipelines = "  pipelines: {traces: {receivers: [otlp], exporters: [file]}}\n"
+    with pytest.raises(ConfigError) as caught:
+        load([Source("a.yaml", "service:\n" + pipelines), Source("b.yaml", text)], catalogue, {})
+    return str(caught.value).split("\n")
+
+
+def test_authenticators() -> None:
+    """What `auth` names is there, runs, and can do what is asked of it: to know clients, or to give credentials."""
+    at_receiver = "b.yaml:1:61: receivers::otlp::protocols::grpc::auth::authenticator:"
+    at_exporter = "b.yaml:2:42: exporters::file::auth::authenticator:"
+    assert auth_problems("knowing", "knowing") == [
+        f"{at_exporter} the extension 'knowing' has no credentials for exporters, which are asked of it here; "
+        "those defined that can: giving, giving/2"
+    ]
+    assert auth_problems("giving", "giving") == [
+        f"{at_receiver} the extension 'giving' does not know clients, which is asked of it here; "
+        "those defined that can: knowing"
+    ]
+    assert auth_problems("knowin", "giving/2") == [
+        f"{at_receiver} the extension 'knowin' is not defined under extensions; did you mean 'knowing'? "
+        "Defined: giving, giving/2, health_check, knowing",
+        f"{at_exporter} the extension 'giving/2' is defined, but service::extensions does not name it; add it there",
+    ]
+    assert auth_problems("health_check", "giving") == [
+        f"{at_receiver} the extension 'health_check' does not know clients, which is asked of it here; "
+        "those defined that can: knowing"
+    ]
 
 
 def test_circles() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from tests.backends.install import cache_directory
 from tests.backends.process import Server, get
 
 _RECEIVERS = {
@@ -26,6 +27,8 @@ class Telescrub(Server):
 
     def __init__(self, exporters: dict[str, dict[str, Any]], **sections: Any) -> None:
         super().__init__()
+        self.variables: dict[str, str] = {}
+        """Further variables of its environment; counts from the next start."""
         used = {signal: list(each) for signal, each in exporters.items()}
         self._config: dict[str, Any] = {
             "receivers": _RECEIVERS,
@@ -44,12 +47,19 @@ class Telescrub(Server):
         return Path(sys.executable)
 
     def arguments(self) -> list[str]:
+        self._config.setdefault("extensions", {}).setdefault(
+            "file_storage", {"directory": str(self.directory / "queue")}
+        )
         text = yaml.safe_dump(self._config)
         for name in ("otlp_grpc", "otlp_http", "json_logs", "health", "metrics"):
             text = text.replace(f"@{name}@", self.address(name))
         config = self.directory / "telescrub.yaml"
         config.write_text(text)
         return ["-m", "pipeline", "run", "--config", str(config)]
+
+    def environment(self) -> dict[str, str]:
+        # Rules that are compiled are kept there: once for all daemons, which takes each ten seconds otherwise.
+        return {**super().environment(), "XDG_CACHE_HOME": str(cache_directory()), **self.variables}
 
     def is_ready(self) -> bool:
         return get(f"http://{self.address('health')}/").status == 200
@@ -66,9 +76,29 @@ class Telescrub(Server):
 
     def memory_bytes(self) -> int:
         """Resident memory at its highest."""
+        return self._status("VmHWM") * 1024
+
+    def resident_bytes(self) -> int:
+        """Resident memory now."""
+        return self._status("VmRSS") * 1024
+
+    def threads(self) -> int:
+        return self._status("Threads")
+
+    def open_files(self) -> int:
+        """File descriptors, sockets among them."""
+        assert self._process is not None
+        return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
+
+    def queue_bytes(self) -> int:
+        """Size of all files of queues and dead letters, which are in a folder of its own."""
+        return sum(path.stat().st_size for path in (self.directory / "queue").iterdir())
+
+    def _status(self, field: str) -> int:
+        """proc(5), /proc/pid/status."""
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+        return int(next(line for line in status.splitlines() if line.startswith(field)).split()[1])
 
     def cpu_seconds(self) -> float:
         """CPU time it has used since it was last started."""
@@ -86,8 +116,11 @@ class Telescrub(Server):
 
     def tell_to_stop(self) -> None:
         """SIGTERM, without waiting."""
+        self.send_signal(signal.SIGTERM)
+
+    def send_signal(self, number: signal.Signals) -> None:
         assert self._process is not None
-        os.kill(self._process.pid, signal.SIGTERM)
+        os.kill(self._process.pid, number)
 
     def exit_code(self, seconds: float) -> int:
         """Wait for its end."""

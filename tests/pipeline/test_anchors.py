@@ -82,8 +82,8 @@ async def test_each_interval_and_a_full_queue(tmp_path: Path) -> None:
             await asyncio.Event().wait()
 
     async with Service(made, logger("error")) as service:
-        assert service._ledger is not None
-        async with Anchors(service._ledger, place, 60.0, now_ns=lambda: 10**18, sleep=sleep):
+        assert service.ledger is not None
+        async with Anchors(service.ledger, place, 60.0, now_ns=lambda: 10**18, sleep=sleep):
             await tick.wait()
     assert waits == [60.0] * 3
     assert place.queue.left() == {logs([]).signal: 2}

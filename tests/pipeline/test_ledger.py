@@ -21,6 +21,7 @@ from pipeline.component import Redacted
 from pipeline.errors import Refused
 from pipeline.ledger import AuditLedger
 from pipeline.logs import logger
+from pipeline.parts import Key
 from pipeline.service import Service
 from pipeline.telemetry import Telemetry
 from processors.redact_phi import RedactPhiSettings
@@ -70,7 +71,7 @@ async def test_a_life(tmp_path: Path) -> None:
         processor = RedactPhiSettings().build(context)
         processor.process(PHI)
         redacted = processor.process(PHI)
-        service._telemetry.dropped("redact_phi", Signal.TRACES, "redaction_failed", 2)
+        service.telemetry.dropped("redact_phi", Signal.TRACES, "redaction_failed", 2)
     assert redacted is not None
     written = rows(tmp_path)
     assert [row["kind"] for row in written] == ["start", "config", "waiver", "redaction", "redaction", "drop", "stop"]
@@ -178,3 +179,44 @@ async def test_written_while_it_runs(tmp_path: Path) -> None:
         own.redacted("traces", "redact_phi", Signal.TRACES, b"left", {SSN: 1})
         while len(rows(tmp_path)) < 4:
             pass
+
+
+async def test_a_reload(tmp_path: Path) -> None:
+    """What was redacted before is by the rules before; then the rules that are in force. A failed one is a row, too."""
+    before = config(tmp_path)
+    after = replace(
+        before,
+        processors={"redact_phi": RedactPhiSettings(packs=("hipaa",))},
+        service=before.service.model_copy(update={"pipelines": {"traces": before.service.pipelines["traces"]}}),
+    )
+    service = Service(before, logger("error"))
+    async with service:
+        service.graph.parts[Key("processors", "redact_phi", "traces")].thing.processor.process(PHI)
+        await service.reload(after)
+        service.graph.parts[Key("processors", "redact_phi", "traces")].thing.processor.process(PHI)
+        assert service.ledger is not None
+        await asyncio.to_thread(service.ledger.not_reloaded, 3)
+    first, second, *redactions = [row for row in rows(tmp_path) if "rules_digest" in row]
+    written = rows(tmp_path)
+    kinds = [row["kind"] for row in written]
+    assert kinds == [
+        "start",
+        "config",
+        "waiver",
+        *["redaction"] * 2,
+        "reload",
+        "config",
+        *["redaction"] * 2,
+        "reload",
+        "stop",
+    ]
+    assert written[5]["changed"] == {
+        "changed": ["processors::redact_phi"],
+        "new": [],
+        "removed": ["service::pipelines::logs"],
+    }
+    assert (written[5]["outcome"], written[9]["outcome"], written[9]["problems"]) == ("done", "failed", 3)
+    assert [row["rules_digest"] for row in written[3:5]] == [written[1]["rules_digest"]] * 2
+    assert [row["rules_digest"] for row in written[7:9]] == [written[6]["rules_digest"]] * 2
+    assert written[1]["rules_digest"] != written[6]["rules_digest"]
+    assert (first, second, len(redactions)) == (written[1], written[3], 4)

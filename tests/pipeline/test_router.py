@@ -1,16 +1,18 @@
 """From a receiver into every queue: all or none, processors in order, failures closed."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context
-from pipeline.errors import Refused, Rejected
+from pipeline.errors import Refused, Rejected, Unsupported
 from pipeline.queue import Entry, Load, Queue, QueueSettings
+from pipeline.queue_store import Loaded
 from pipeline.router import Destination, Edge, Pipeline, Router, Stage
 from tests.payloads import context, dropped, put_released, traces
 
@@ -202,6 +204,8 @@ async def test_a_batch_stays_its_tenants() -> None:
 class FullDisk:
     """A store that cannot keep anything now, as soon as it is told to say so."""
 
+    problem = damage = ""
+
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.answer = asyncio.Event()
@@ -226,8 +230,8 @@ class FullDisk:
     async def replace(self, numbers: Sequence[int], entry: Entry) -> None:
         return
 
-    async def load(self, signal: Signal, after: int, before: float, most_bytes: int) -> Sequence[Entry]:
-        return []
+    async def load(self, signal: Signal, after: int, before: float, most_bytes: int) -> Loaded:
+        return Loaded([])
 
 
 async def test_disk_full_behind_one_destination() -> None:
@@ -254,3 +258,63 @@ async def test_client_goes_away_meanwhile() -> None:
     store.answer.set()
     await asyncio.sleep(0.01)
     assert (dict(jaeger.queue.left()), dict(file.queue.left())) == ({}, {})
+
+
+async def test_led_elsewhere_before_it_was_processed() -> None:
+    """A batch that waits for its turn goes where the router leads then, and holds no room in the old queue."""
+    old, new = destination("old", 1), destination("new")
+    processing = asyncio.Lock()
+    made = Router([Pipeline([], [old])], processing)
+    async with asyncio.TaskGroup() as group, processing:
+        consuming = group.create_task(made.consume(spans("a")))
+        await asyncio.sleep(0)
+        assert not consuming.done()
+        made.lead([Pipeline([stage(renamed("one"))], [new])])
+    with old.queue.room(spans("b")):
+        pass
+    assert (await waiting(old), await waiting(new)) == ([], [["a", "one"]])
+
+
+async def test_before_it_leads_anywhere() -> None:
+    """Everybody waits, also whoever looks whether they may come; then it leads somewhere, or turns them away."""
+    place = destination("jaeger")
+    ready, never = Router(None, asyncio.Lock()), Router(None, asyncio.Lock())
+    ready.admit()
+    async with asyncio.TaskGroup() as group:
+        consuming = group.create_task(ready.consume(spans("a")))
+        refused = group.create_task(raised(never.consume(spans("b"))))
+        await asyncio.sleep(0)
+        ready.lead([Pipeline([], [place])])
+        never.turn_away()
+    assert consuming.result() is None
+    assert str(refused.result()) == "this receiver does not run; retry after 1 s"
+    assert await waiting(place) == [["a"]]
+
+
+async def raised(doing: Coroutine[Any, Any, None]) -> Exception | None:
+    try:
+        await doing
+    except Refused as error:
+        return error
+    return None
+
+
+async def test_no_pipeline_takes_it() -> None:
+    """For good, unlike what is refused."""
+    with pytest.raises(Unsupported, match="no pipeline takes traces from receiver otlp"):
+        await Router([], asyncio.Lock(), "no pipeline takes traces from receiver otlp").consume(spans("a"))
+
+
+async def test_what_is_under_way_can_be_waited_for() -> None:
+    """Until a batch is in every queue or in none, also when its client has gone."""
+    store = FullDisk()
+    made = router(Pipeline([], [Destination(context("file"), Queue("file", QueueSettings(), {}, store))]))
+    async with asyncio.TaskGroup() as group:
+        consuming = group.create_task(made.consume(spans("a")))
+        await store.asked.wait()
+        settling = group.create_task(made.settled())
+        consuming.cancel()
+        await asyncio.sleep(0)
+        assert not settling.done()
+        store.answer.set()
+    await made.settled()

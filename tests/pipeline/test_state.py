@@ -87,3 +87,12 @@ def test_it_is_written_anew_when_long(tmp_path: Path) -> None:
     state.rewrite(RECORDS)
     assert not state.is_long
     state.close()
+
+
+def test_a_folder_can_be_tried(tmp_path: Path) -> None:
+    """Before anything depends on it; nothing is left in it."""
+    StateFile(tmp_path / "new", "all x", structlog.get_logger()).check()
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        StateFile(tmp_path / "file" / "state", "all x", structlog.get_logger()).check()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from pipeline.batch import Batch
@@ -142,3 +143,76 @@ async def test_a_failure_ends_nothing() -> None:
 
     async with ticker(Pipeline([Stage(context("failing"), Failing())], [destination()])) as running:
         await running.tick()
+
+
+async def swapped(running: Ticker, processing: asyncio.Lock, *pipelines: Pipeline) -> None:
+    """A reload."""
+    prepared = await running.prepare(pipelines)
+    async with running.ticking, processing:
+        gone = await running.swap(prepared)
+    await running.finish(gone, Deadline(5.0))
+
+
+async def test_a_processor_stays_at_a_reload() -> None:
+    """What was refused behind it goes on in its new pipeline."""
+    holder, full, place, processing = Holder(), destination(1), destination(), asyncio.Lock()
+    stage = Stage(context("holder"), holder)
+    await put_released(full.queue, spans("before"))
+    async with Ticker([Pipeline([stage], [full])], processing, Deadline(5.0), interval_seconds=3600) as running:
+        holder.process(spans("a"))
+        await running.tick()
+        await swapped(running, processing, Pipeline([stage, Stage(context("after"), Renamed())], [place]))
+        await running.tick()
+    assert (await waiting(full), await waiting(place)) == ([["before"]], [["a!"]])
+
+
+async def test_another_takes_its_place(tmp_path: Path) -> None:
+    """With all that it remembers and holds, and also where it is kept in another folder."""
+    old, new, place, processing = Holder(tmp_path / "old"), Holder(tmp_path / "new"), destination(), asyncio.Lock()
+    before = Pipeline([Stage(context("holder"), old)], [place])
+    async with Ticker([before], processing, Deadline(5.0), interval_seconds=3600) as running:
+        old.process(spans("a"))
+        await swapped(running, processing, Pipeline([Stage(context("holder"), new)], [place]))
+        assert (new.seen, new.ending) == (1, Ending.CLEAN)
+        await running.tick()
+        new.process(spans("b"))
+    assert await waiting(place) == [["a"], ["b"]]
+    assert list((tmp_path / "old").iterdir()) == []
+    after = Holder(tmp_path / "new")
+    async with ticker(Pipeline([Stage(context("holder"), after)], [destination()])):
+        assert (after.seen, after.ending) == (2, Ending.CLEAN)
+
+
+async def test_one_goes_and_one_comes(tmp_path: Path) -> None:
+    """What the one holds is passed on where it stood, and written down; the other takes up what it once remembered."""
+    first, second, place, processing = Holder(tmp_path), Holder(tmp_path), destination(), asyncio.Lock()
+    one, other = (Pipeline([Stage(context(name), each)], [place]) for name, each in (("a", first), ("b", second)))
+    async with Ticker([one], processing, Deadline(5.0), interval_seconds=3600) as running:
+        first.process(spans("a"))
+        await swapped(running, processing, other)
+        second.process(spans("b"))
+        again = Holder(tmp_path)
+        await swapped(running, processing, Pipeline([Stage(context("a"), again)], [place]))
+        assert (again.seen, again.ending) == (1, Ending.CLEAN)
+    assert await waiting(place) == [["a"], ["b"]]
+
+
+async def test_a_reload_that_fails(tmp_path: Path) -> None:
+    """A folder that cannot be used is told before anything changes, and what was opened is closed as it was."""
+    file = tmp_path / "file"
+    file.touch()
+    holder, fresh, processing = Holder(tmp_path / "state"), Holder(tmp_path / "state"), asyncio.Lock()
+    stage = Stage(context("holder"), holder)
+    good, bad = Stage(context("fresh"), fresh), Stage(context("holder"), Holder(file / "state"))
+    async with Ticker(
+        [Pipeline([stage], [destination()])], processing, Deadline(5.0), interval_seconds=3600
+    ) as running:
+        holder.process(spans("a"))
+        with pytest.raises(NotADirectoryError) as caught:
+            await running.prepare([Pipeline([good, bad], [destination()])])
+        assert caught.value.__notes__ == ["processors::holder"]
+        await running.tick()
+        await running.tick()
+    assert holder.held == []
+    names = sorted(path.name for path in (tmp_path / "state").iterdir())
+    assert names == ["all%20fresh.state", "all%20holder.state"]

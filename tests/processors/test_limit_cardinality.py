@@ -375,6 +375,22 @@ def test_what_it_counts_about_itself() -> None:
     assert read("telescrub_cardinality_memory_bytes", names) == tested.report()["memory_bytes"] > 0
 
 
+def test_another_takes_its_place() -> None:
+    """At a reload counters go on; one that never gets a batch, because the reload fails, is never shown."""
+    old, own = made(max_values_per_label=4)
+    points = metrics([counter(users(5))])
+    old.process(points)
+    names = {"component": "limit_cardinality", "pipeline": ""}
+    relabelled = {**names, "mode": "enforce", "outcome": "relabelled"}
+    read = own.telemetry.registry.get_sample_value
+    counted = read("telescrub_cardinality_points_total", relabelled)
+    new = LimitCardinality(LimitCardinalitySettings(max_values_per_label=3), own)
+    assert read("telescrub_cardinality_points_total", relabelled) == counted == 5
+    new.process(points)
+    assert read("telescrub_cardinality_points_total", relabelled) == 10
+    assert read("telescrub_cardinality_limits_hit_total", {**names, "limit": "values", "action": "drop_label"}) == 2
+
+
 def test_settings() -> None:
     """For metrics only; a pattern that cannot be compiled is told."""
     assert LimitCardinalitySettings().signals() == {Signal.METRICS}

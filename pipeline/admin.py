@@ -1,0 +1,108 @@
+"""The operators' endpoint: commands for the running daemon, as JSON over HTTP, for `service::admin`.
+
+It is for programs of operators and never for web pages: a browser, which can be made to send requests to any address
+of the machine it runs on, is known by the headers that it cannot leave out, and turned away.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self, cast
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from config.model import AdminSettings, is_this_machine
+from pipeline.authentication import Authenticator, only_known_clients
+from pipeline.component import Context
+from pipeline.listening import ListeningSettings, listen
+from pipeline.logs import where
+
+__all__ = ["Admin", "Commands", "answer"]
+
+_MOST_BYTES = 4 * 2**20
+"""Of a request: a configuration to be compared."""
+
+Command = Callable[[web.Request], Awaitable[web.Response]]
+"""Answers a request with `answer`; what it raises is answered 500 without a word of it."""
+
+
+class Commands:
+    """What operators can ask for (`looks`, with GET) and have done (`acts`, with POST), by path, such as `/-/queues`.
+
+    Register all before the daemon is entered.
+    """
+
+    def __init__(self) -> None:
+        self.looks: dict[str, Command] = {}
+        self.acts: dict[str, Command] = {}
+
+
+def answer(content: Any, status: int = 200) -> web.Response:
+    """Any plain values and dataclasses, as JSON."""
+    body = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+class Admin:
+    """Entered: listens; `port` is then the real one. Left: whoever asks has been answered, within the deadline."""
+
+    def __init__(self, settings: AdminSettings, commands: Commands, context: Context) -> None:
+        self._settings, self._commands, self._context = settings, commands, context
+        self._stack = AsyncExitStack()
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        settings, context = self._settings, self._context
+        middlewares: list[Middleware] = [self._without_quoting, _not_for_browsers]
+        if settings.auth is None:
+            middlewares.append(_by_a_name_of_this_machine)
+        else:
+            authenticator = cast(Authenticator, context.extension(settings.auth.authenticator))
+            middlewares.append(only_known_clients(authenticator))
+        app = web.Application(middlewares=middlewares, client_max_size=_MOST_BYTES)
+        for path, command in self._commands.looks.items():
+            app.router.add_get(path, command)
+        for path, command in self._commands.acts.items():
+            app.router.add_post(path, command)
+        place = ListeningSettings(endpoint=settings.endpoint, tls=settings.tls)
+        server = listen(
+            app, place, context.deadline, sockets=context.sockets, owner=context.id, say=context.log.warning
+        )
+        self.port = (await self._stack.enter_async_context(server)).port
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @web.middleware
+    async def _without_quoting(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            # Not the path: whoever asks may write anything there.
+            self._context.log.error("a command failed", cause=where(error))
+            return answer({"error": "an internal error; the daemon's log says where"}, 500)
+
+
+@web.middleware
+async def _not_for_browsers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    # Fetch Metadata Request Headers §2 and Fetch §3.1: a page can neither set nor leave out these.
+    if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
+        return answer({"error": "this endpoint is for commands, not for web pages"}, 403)
+    return await handler(request)
+
+
+@web.middleware
+async def _by_a_name_of_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
+    # A page of a domain whose name its owner lets point to this machine names that domain.
+    host = request.headers.get("Host", "")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    if not is_this_machine(name):
+        return answer({"error": "ask for localhost: without auth this endpoint is for this machine alone"}, 403)
+    return await handler(request)
