@@ -8,8 +8,12 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc g++ libc6-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+# Everything is of the version and the content that the lock files name (`make lock`); nothing else is built.
+COPY requirements.lock requirements-build.lock ./
+RUN pip wheel --no-cache-dir --require-hashes --only-binary :all: --wheel-dir /wheels --requirement requirements.lock \
+    && pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements-build.lock
 COPY . .
-RUN pip wheel --no-cache-dir --wheel-dir /wheels .
+RUN pip wheel --no-cache-dir --no-index --no-build-isolation --no-deps --wheel-dir /wheels .
 
 FROM python:3.13-slim
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \

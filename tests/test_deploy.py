@@ -122,4 +122,5 @@ def test_the_image_gets_what_the_wheel_is_built_from() -> None:
     lines = (ROOT / ".dockerignore").read_text().split("\n")
     let_in = {line[1:] for line in lines if line.startswith("!")}
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
-    assert let_in == packages | {"pyproject.toml", "setup.py", "README.md"}
+    locks = {"requirements.lock", "requirements-build.lock"}
+    assert let_in == packages | locks | {"pyproject.toml", "setup.py", "README.md"}

@@ -27,7 +27,11 @@ def sanitize(signal: Signal, payload: bytes) -> tuple[bytes, int]:
         return payload, otlp_walk.count_items(payload, schema.ROOT[signal])
     except NotCanonical:
         canonical = _canonical(signal, payload)
-    return canonical, otlp_walk.count_items(canonical, schema.ROOT[signal])
+    try:
+        return canonical, otlp_walk.count_items(canonical, schema.ROOT[signal])
+    except NotCanonical:
+        # The protobuf library looks for unknown fields 64 messages deep, and leaves those below.
+        raise Malformed("a field that is not OTLP's is nested too deeply to be taken out") from None
 
 
 def _canonical(signal: Signal, payload: bytes) -> bytes:

@@ -60,12 +60,14 @@ def _text_in_base64(value: str) -> bytes | None:
 
 # ---- what a name may have been before it was one ----
 
-_DIGITS = re.compile(r"\d+(?:_\d+)+", re.ASCII)
+_DIGITS = re.compile(r"(?<!\d)\d++(?:_\d++)+", re.ASCII)
+"""Tried once for each run of digits, as `_MAIL` is for each run of letters: names can be long."""
 _FEWEST_DIGITS = 7
+_LOCAL = r"(?<![A-Za-z0-9_])_*+([A-Za-z0-9_]+)_"
 _MAIL = re.compile(
-    r"(?:^|_)([A-Za-z0-9_]+)_([A-Za-z0-9]+_(?:com(?:_(?:br|ar|au|mx|pt))?|(?:org|net|gov|edu)_br|gov|edu|co_uk|org_uk))$"
-    r"|(?:^|_)([A-Za-z0-9_]+)_((?:gmail|googlemail|hotmail|outlook|yahoo|icloud|protonmail|uol|bol)_com(?:_br)?)(?:_|$)"
-)
+    _LOCAL + r"([A-Za-z0-9]+_(?:com(?:_(?:br|ar|au|mx|pt))?|(?:org|net|gov|edu)_br|gov|edu|co_uk|org_uk))$|"
+    + _LOCAL + r"((?:gmail|googlemail|hotmail|outlook|yahoo|icloud|protonmail|uol|bol)_com(?:_br)?)(?:_|$)"
+)  # fmt: skip
 """Not `_org` and `_net` alone, with which names of metrics and labels end."""
 
 

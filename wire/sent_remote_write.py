@@ -55,7 +55,13 @@ def _series_v1(message: bytes, start: int, end: int, labels: dict[Label, None]) 
         if number == 1:
             labels[_label(message, begin, stop)] = None
         elif number == 3:
-            _series_v1(message, begin, stop, labels)
+            _exemplar_v1(message, begin, stop, labels)
+
+
+def _exemplar_v1(message: bytes, start: int, end: int, labels: dict[Label, None]) -> None:
+    for number, _, begin, stop in fields(message, start, end):
+        if number == 1:
+            labels[_label(message, begin, stop)] = None
 
 
 def _label(message: bytes, start: int, end: int) -> Label:

@@ -72,14 +72,19 @@ def added(total: Explicit, growth: Explicit) -> Explicit | None:
 
 
 def _on(value: Explicit, bounds: tuple[float, ...]) -> "array[int] | None":
-    """The counts between other bounds, all of which the value must have: nothing is spread, only joined."""
+    """The counts between other bounds, all of which the value must have: nothing is spread, only joined. None where
+    that cannot be, or counts overflow.
+    """
     if bounds == value.bounds:
         return value.counts
     if not value.counts or not set(bounds) <= set(value.bounds):
         return None
     counts = array("Q", bytes(8 * (len(bounds) + 1)))
-    for upper, count in zip((*value.bounds, float("inf")), value.counts, strict=True):
-        counts[bisect_left(bounds, upper)] += count
+    try:
+        for upper, count in zip((*value.bounds, float("inf")), value.counts, strict=True):
+            counts[bisect_left(bounds, upper)] += count
+    except OverflowError:
+        return None
     return counts
 
 

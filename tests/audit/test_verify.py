@@ -238,3 +238,12 @@ def test_anchors_as_text() -> None:
     assert Anchor.parse(str(anchor)) == anchor
     with pytest.raises(ValueError, match="an anchor is written sequence:mac"):
         Anchor.parse("12:abc")
+
+
+def test_a_changed_begin(tmp_path: Path) -> None:
+    """A first row whose `previous` is no MAC is a problem, and not the end of the check."""
+    file = only_file(written(tmp_path))
+    lines = file.read_bytes().splitlines(keepends=True)[2:]
+    lines[0] = b'{"previous":"' + b"z" * 64 + b'",' + lines[0][1:]
+    file.write_bytes(b"".join(lines))
+    assert sentences(verify([tmp_path], KEY))[0] == "ledger-000001.jsonl:1: rows 1 to 2 are missing"

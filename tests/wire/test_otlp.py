@@ -162,6 +162,17 @@ def test_invalid_utf8() -> None:
     assert malformed(payload) == "Span.name is not valid UTF-8"
 
 
+def test_an_unknown_field_deep_below() -> None:
+    """The protobuf library takes unknown fields out to a depth of 64 messages; what is deeper is turned away."""
+    content = length_delimited(15 << 3 | 2, b"x")
+    for _ in range(40):
+        content = nested(5, 1, content=content)
+    assert (
+        malformed(nested(1, 1, 1, 2, content=content))
+        == "a field that is not OTLP's is nested too deeply to be taken out"
+    )
+
+
 def test_deep_nesting() -> None:
     """Values may be nested as deep as the protobuf library reads, and no deeper."""
     value = AnyValue(string_value="x").SerializeToString()

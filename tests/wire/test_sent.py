@@ -62,3 +62,14 @@ def test_names_before_mapping(name: str, expected: list[str]) -> None:
 def test_texts() -> None:
     """Texts without a key, in order."""
     assert texts(text("a"), text("b: c")) == ["a", "b: c"]
+
+
+@pytest.mark.parametrize("part", ["1", "_", "_a", "1_", "a", "gmail_", "_com_"])
+def test_long_names(part: str) -> None:
+    """Read once: twenty thousand digits took seconds, and three hundred thousand would take minutes."""
+    before_mapping(part * (300_000 // len(part)))
+
+
+def test_a_mail_after_another_sign() -> None:
+    """From where letters begin."""
+    assert before_mapping("clinic:jane_roe_example_com") == text("jane.roe@example.com")

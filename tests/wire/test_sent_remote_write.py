@@ -9,6 +9,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from exporters.prometheus_remote_write import PrometheusRemoteWriteSettings
 from tests.payloads import context, metrics, pairs
+from tests.wire.remote_write_messages import WriteRequest
 from wire.protobuf import length_delimited, varint
 from wire.sent_remote_write import said
 
@@ -47,6 +48,17 @@ def test_version_2() -> None:
     attributes, texts = read(snappy.compress(body))
     assert attributes == {("ward", "12"), ("trace_id", "abc")}
     assert texts == {"", "visits", "visits of a ward", "a b"}
+
+
+@pytest.mark.parametrize("milliseconds", range(1_790_000_000_000, 1_790_000_000_016))
+def test_exemplars_of_version_1(milliseconds: int) -> None:
+    """Their times are numbers, whatever else their bytes could be read as."""
+    request = WriteRequest()
+    series = request.timeseries.add()
+    series.labels.add(name="__name__", value="visits")
+    labels = [{"name": "trace_id", "value": "abc"}]
+    series.exemplars.add(labels=labels, value=1.0, timestamp=milliseconds)
+    assert read(snappy.compress(request.SerializeToString())) == ({("trace_id", "abc")}, {"visits"})
 
 
 def test_large_references() -> None:

@@ -130,6 +130,11 @@ def test_counts_that_overflow_are_not_added() -> None:
     huge = bounded([1], [2**64 - 1, 0])
     assert explicit.added(huge, huge) is None
     assert exponential.added(scaled(0, {0: 2**64 - 1}), scaled(0, {0: 1})) is None
+    joined = HistogramDataPoint(explicit_bounds=[1, 2], bucket_counts=[2**64 - 1, 1, 0], count=1)
+    finer = explicit.read(joined.SerializeToString())
+    assert finer is not None
+    assert explicit.added(bounded([2], [1, 0]), finer) is None
+    assert explicit.grown(bounded([2], [1, 0]), finer) is None
 
 
 EXPLICIT = st.lists(st.integers(0, 2**40), min_size=4, max_size=4).map(lambda counts: bounded([1, 2, 5], counts))
