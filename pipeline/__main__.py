@@ -4,6 +4,7 @@ component.
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -130,6 +131,8 @@ def run(config: ConfigFiles = None) -> None:
 async def _serve(config: Config, origin: Origin, log: FilteringBoundLogger) -> None:
     service = Service(config, log)
     reloads = Reloads(service, origin, log)
+    # As early as this: unheard, the signal ends the process.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloads.want)
     async with service:
         collect_rarely()
         await reloads.run()

@@ -9,34 +9,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 from structlog.typing import FilteringBoundLogger
 
 from config.model import Config
 from pipeline.addresses import check_addresses
 from pipeline.admin import Admin, Commands
-from pipeline.anchors import Anchors
-from pipeline.authentication import Authenticator
 from pipeline.changes import Changes, Unchangeable, changes
 from pipeline.component import Context, ExporterSettings, NoLedger
 from pipeline.deadline import Deadline
 from pipeline.graph import NOTHING, Graph, Part, build
 from pipeline.ledger import AuditLedger
 from pipeline.operating import Operating
-from pipeline.parts import Fingerprint, Key, about, fingerprints, merges_before
+from pipeline.parts import Key, about, merges_before
 from pipeline.router import Router
-from pipeline.self_metrics import serve_self_metrics
 from pipeline.sender import Sender
+from pipeline.service_parts import ADMIN, ANCHORS, METRICS, service_parts
 from pipeline.sockets import Sockets
 from pipeline.telemetry import Telemetry
 from pipeline.ticker import Holder, Ticker
 
 __all__ = ["Service"]
 
-_METRICS, _ANCHORS, _ADMIN = (Key("service", each) for each in ("telemetry::metrics", "audit::anchors", "admin"))
-
-_ORDER = ("extensions", "queues", "dead_letters", "exporters", _METRICS, _ANCHORS, "receivers", _ADMIN)
+_ORDER = ("extensions", "queues", "dead_letters", "exporters", METRICS, ANCHORS, "receivers", ADMIN)
 """In which parts are started, by key or kind; they are left the other way round."""
 
 
@@ -84,7 +80,7 @@ class Service:
     @property
     def admin_port(self) -> int:
         """Where the admin endpoint really listens; 0 if there is none."""
-        part = self.graph.parts.get(_ADMIN)
+        part = self.graph.parts.get(ADMIN)
         return 0 if part is None else cast(Admin, part.thing).port
 
     async def __aenter__(self) -> Self:
@@ -133,7 +129,8 @@ class Service:
         check_addresses(config)
         # In a thread: rules are read and compiled, which takes seconds.
         graph = await asyncio.to_thread(build, config, self._context, self._processing, self.graph)
-        graph = replace(graph, parts={**graph.parts, **self._own_parts(config, graph)})
+        own = service_parts(config, graph, self.graph, self._context, self.commands, self.ledger)
+        graph = replace(graph, parts={**graph.parts, **own})
         new = [(key, part) for key, part in graph.parts.items() if id(part.thing) not in self._running]
         try:
             for key, part in sorted(new, key=lambda each: _rank(each[0])):
@@ -144,51 +141,11 @@ class Service:
             raise
         return graph
 
-    def _own_parts(self, config: Config, graph: Graph) -> dict[Key, Part]:
-        """What the machine has beside the components, the same where it runs already."""
-        found = {key: each for key, each in fingerprints(config).items() if key.kind == "service"}
-        return {key: self._own_part(key, each, config, graph) for key, each in found.items()}
-
-    def _own_part(self, key: Key, fingerprint: Fingerprint, config: Config, graph: Graph) -> Part:
-        running = self.graph.parts.get(key)
-        if running is not None and running.fingerprint == fingerprint:
-            return running
-        context = replace(self._context(key.id), extensions=graph.extensions)
-        make = {_METRICS: self._page, _ADMIN: self._admin, _ANCHORS: self._anchors}[key]
-        return Part(make(config, context, graph), fingerprint, context)
-
-    def _page(self, config: Config, context: Context, graph: Graph) -> Any:
-        settings = config.service.telemetry.metrics
-        host, port = settings.listen or ("", 0)
-        named = None if settings.auth is None else context.extension(settings.auth.authenticator)
-        return serve_self_metrics(
-            self.telemetry,
-            host,
-            port,
-            context.deadline,
-            tls=settings.tls,
-            authenticator=cast(Authenticator | None, named),
-            say=context.log.warning,
-            sockets=self._sockets,
-        )
-
-    def _admin(self, config: Config, context: Context, graph: Graph) -> Admin:
-        assert config.service.admin is not None
-        return Admin(config.service.admin, self.commands, context)
-
-    def _anchors(self, config: Config, context: Context, graph: Graph) -> Anchors:
-        audit = config.service.audit
-        assert audit is not None
-        assert audit.anchors is not None
-        assert self.ledger is not None
-        assert graph.anchors is not None
-        return Anchors(self.ledger, graph.anchors, audit.anchors.interval)
-
     async def _enter(self, key: Key, part: Part) -> None:
         with about(key):
             entered = await part.thing.__aenter__()
         self._running[id(part.thing)] = key, part
-        if key == _METRICS:
+        if key == METRICS:
             self.self_metrics_port = entered
 
     def _lead(self, before: Graph) -> None:
@@ -246,7 +203,7 @@ class Service:
             if exporter in graph.dead_letters:
                 graph.dead_letters[exporter].change(settings.dead_letter)
         self.telemetry.unredacted(config.service.without_redaction())
-        if _METRICS not in graph.parts:
+        if METRICS not in graph.parts:
             self.self_metrics_port = 0
         staying = {id(part.thing) for part in graph.parts.values()}
         parts = [(key, part) for key, part in before.parts.items() if id(part.thing) not in staying]

@@ -1,5 +1,6 @@
 """Files that others may have written into: configurations, the audit ledger, what processors remember."""
 
+import atexit
 import shutil
 import tempfile
 from contextlib import suppress
@@ -100,7 +101,9 @@ _ENVIRONMENT = {"SECRET": _SECRET, "HOME": "/"}
 
 def _configs() -> Check:
     table = catalogue()
-    folder = Path(tempfile.mkdtemp(prefix="telescrub-fuzz-"))
+    folder = _folder()
+    # Compiling the rules that come with Telescrub takes a second, once.
+    load([Source("default.yaml", _CONFIGS[0], folder)], table, {})
 
     def check(data: bytes) -> bool:
         source = Source("fuzzed.yaml", data.decode(errors="replace"), folder)
@@ -116,13 +119,16 @@ def _configs() -> Check:
     return check
 
 
-def _shm() -> Path:
+def _folder() -> Path:
+    """A new one, in memory where that can be, until the process ends."""
     memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="telescrub-fuzz-", dir=memory if memory.is_dir() else None))
+    made = Path(tempfile.mkdtemp(prefix="telescrub-fuzz-", dir=memory if memory.is_dir() else None))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def _ledger_of(key: bytes | None) -> dict[str, bytes]:
-    folder = _shm()
+    folder = _folder()
     files = {path.name: path.read_bytes() for path in sorted(written(folder, key, 900).iterdir())}
     shutil.rmtree(folder)
     return files
@@ -177,7 +183,7 @@ _LEDGERS: list[dict[str, bytes]] = []
 def _ledgers() -> Check:
     if not _LEDGERS:
         _LEDGERS.extend((_ledger_of(None), _ledger_of(KEY)))
-    folder = _shm()
+    folder = _folder()
 
     def check(data: bytes) -> bool:
         for path in folder.iterdir():
@@ -208,7 +214,7 @@ def _file_name(name: bytes) -> str:
 
 def _state(random: Random) -> bytes:
     log = Log()
-    folder = _shm()
+    folder = _folder()
     state = StateFile(folder, "fuzzed", context("fuzzed", log).log)
     try:
         state.rewrite([["word", random.randrange(99), words.CANARY] for _ in range(random.randrange(9))])
@@ -221,7 +227,7 @@ def _state(random: Random) -> bytes:
 
 def _states() -> Check:
     log = Log()
-    folder = _shm()
+    folder = _folder()
 
     def check(data: bytes) -> bool:
         (folder / "fuzzed.state").write_bytes(data)

@@ -199,13 +199,14 @@ async def test_stopping_answers_who_waits(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     """`telescrub validate --against` shows it: exit 0; 1 if it cannot be done while the daemon runs, or is wrong."""
-    files = {}
-    for name, other in {
+    variations: dict[str, dict[str, Any]] = {
         "old": {},
         "new": {"exporters::file::rotation": {"max_megabytes": 50}},
         "refused": {"service::telemetry::logs": {"level": "debug"}},
         "wrong": {"processors::batch": {"timeuot": "0s"}},
-    }.items():
+    }
+    files = {}
+    for name, other in variations.items():
         files[name] = str(tmp_path / f"{name}.yaml")
         Path(files[name]).write_text(json.dumps(changed(BASE, other)))
 
