@@ -101,15 +101,16 @@ class Sender:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        has_queue = self._begun.is_set() and not self._handed_over
-        if has_queue:
-            self.queue.close()
-            await self._drain()
+        await self.drain()
         for task in self._tasks:
             task.cancel()
         await self._stack.aclose()
-        if has_queue:
+        if self._has_queue:
             self._tell_what_is_left()
+
+    @property
+    def _has_queue(self) -> bool:
+        return self._begun.is_set() and not self._handed_over
 
     def begin(self) -> None:
         """Take what waits from now on; the limits of the dead letters are this sender's."""
@@ -190,7 +191,13 @@ class Sender:
     async def _until(self, seconds: float) -> None:
         await self._sleep(seconds)
 
-    async def _drain(self) -> None:
+    async def drain(self) -> None:
+        """Deliver what waits, as far as the class says. Leaving does it too; whoever leaves several senders has all of
+        them do it at once before.
+        """
+        if not self._has_queue:
+            return
+        self.queue.close()
         if self.queue.is_durable:
             self._leaves_rest = True
             for pause in list(self._pausing):

@@ -283,7 +283,18 @@ class Service:
 
     async def _leave(self, parts: Iterable[tuple[Key, Part]]) -> None:
         """Leave those of the parts that are entered, in order, whatever happens to one of them."""
+        entered = [each for each in parts if self._running.pop(id(each[1].thing), None) is not None]
         async with AsyncExitStack() as stack:
-            for _, part in sorted(parts, key=lambda each: _rank(each[0])):
-                if self._running.pop(id(part.thing), None) is not None:
-                    stack.push_async_exit(part.thing)
+            for rank in range(len(_ORDER)):
+                things = [part.thing for key, part in entered if _rank(key) == rank]
+                for thing in things:
+                    stack.push_async_exit(thing)
+                if _ORDER[rank] == "exporters":
+                    stack.push_async_callback(_drain, things)
+
+
+async def _drain(senders: Sequence[Sender]) -> None:
+    """All at once: a destination that is away takes no time from the others."""
+    async with asyncio.TaskGroup() as group:
+        for sender in senders:
+            group.create_task(sender.drain(), name="draining")
