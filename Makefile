@@ -36,7 +36,7 @@ soak-metrics: $(VENV)/installed  ## a million active series over three simulated
 POWER_CUTS ?= 20000
 queues: $(VENV)/installed-for-tests  ## durable queues: power cuts, kill -9 and damaged files by the thousand; some 20 minutes
 	TELESCRUB_POWER_CUTS=$(POWER_CUTS) TELESCRUB_KILLS=200 TELESCRUB_FLIPS=4000 $(PYTEST) \
-		tests/pipeline/test_queue_power_cut.py tests/pipeline/test_queue_kill.py tests/pipeline/test_queue_damage.py
+		tests/pipeline/queues/test_power_cut.py tests/pipeline/queues/test_kill.py tests/pipeline/queues/test_damage.py
 
 RELOADS ?= --reloads 1000 --seed 1
 reloads: $(VENV)/installed-for-tests  ## a thousand reloads of the real daemon under load, a third of them broken; some 10 minutes

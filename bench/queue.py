@@ -28,10 +28,10 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Context
 from pipeline.deadline import Deadline
 from pipeline.errors import Refused
-from pipeline.queue import Merge, Queue, QueueSettings
-from pipeline.queue_file import QueueFile
+from pipeline.queues.file import QueueFile
+from pipeline.queues.queue import Merge, Queue, QueueSettings
+from pipeline.queues.storage import StorageSettings
 from pipeline.router import Destination, Pipeline, Router
-from pipeline.storage import StorageSettings
 from pipeline.telemetry import Telemetry
 
 _ITEMS = 100

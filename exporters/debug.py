@@ -7,7 +7,7 @@ import orjson
 
 from pipeline.batch import Batch
 from pipeline.component import Context, Encoded, ExporterSettings, Request
-from pipeline.queue import QueueSettings
+from pipeline.queues.queue import QueueSettings
 
 __all__ = ["Debug", "DebugSettings"]
 

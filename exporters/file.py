@@ -23,7 +23,7 @@ from config.settings import Seconds, Settings
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, ExporterSettings, Request
 from pipeline.errors import Refused
-from pipeline.queue import QueueSettings
+from pipeline.queues.queue import QueueSettings
 from wire import otlp_json
 
 __all__ = ["File", "FileSettings", "RotationSettings"]

@@ -23,7 +23,7 @@ from exporters.prometheus_text import OPEN_METRICS, TEXT, text
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, ExporterSettings, ProcessorSettings, Request
 from pipeline.listening import Address, ListeningSettings, listen
-from pipeline.queue import QueueSettings
+from pipeline.queues.queue import QueueSettings
 from processors.delta_to_cumulative import DeltaToCumulativeSettings
 from wire.prometheus_names import Strategy
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.component import Context, ExtensionSettings
-from pipeline.storage import StorageSettings
+from pipeline.queues.storage import StorageSettings
 
 __all__ = ["FileStorage", "FileStorageSettings"]
 

@@ -10,7 +10,7 @@ from config.model import Config
 from config.settings import Settings
 from pipeline.component import ExporterSettings
 from pipeline.parts import Key, differences, fingerprints, used
-from pipeline.storage import StorageSettings, storage_of
+from pipeline.queues.storage import StorageSettings, storage_of
 
 __all__ = ["Changes", "Unchangeable", "changes"]
 

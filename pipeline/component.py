@@ -23,9 +23,9 @@ from structlog.typing import FilteringBoundLogger
 
 from config.settings import Settings
 from pipeline.batch import Batch, Signal
-from pipeline.dead_letters import DeadLetterSettings
 from pipeline.deadline import Deadline
-from pipeline.queue import Merge, QueueSettings
+from pipeline.queues.dead_letters import DeadLetterSettings
+from pipeline.queues.queue import Merge, QueueSettings
 from pipeline.retry import RetrySettings
 from pipeline.sockets import Sockets
 from pipeline.telemetry import Telemetry

@@ -12,7 +12,7 @@ from pipeline.authentication import HeaderSource
 from pipeline.component import Context
 from pipeline.deadline import Deadline
 from pipeline.graph import build
-from pipeline.queue import Queue
+from pipeline.queues.queue import Queue
 from pipeline.telemetry import Telemetry
 
 __all__ = ["drain"]

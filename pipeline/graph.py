@@ -23,14 +23,14 @@ from pipeline.component import (
     Receiver,
     ReceiverSettings,
 )
-from pipeline.dead_letters import DeadLetters, letter_file
 from pipeline.egress import egress_check
 from pipeline.parts import Fingerprint, Key, about, fingerprints, merges_before, name_before, used
-from pipeline.queue import Drop, Merge, Queue
-from pipeline.queue_file import QueueFile
+from pipeline.queues.dead_letters import DeadLetters, letter_file
+from pipeline.queues.file import QueueFile
+from pipeline.queues.queue import Drop, Merge, Queue
+from pipeline.queues.storage import StorageSettings, storage_of
 from pipeline.router import Destination, Edge, Pipeline, Router, Stage
 from pipeline.sender import Sender
-from pipeline.storage import StorageSettings, storage_of
 
 __all__ = ["NOTHING", "Graph", "Part", "Source", "build"]
 

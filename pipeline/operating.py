@@ -11,8 +11,8 @@ from aiohttp import web
 
 from pipeline.admin import Commands, answer
 from pipeline.batch import Signal
-from pipeline.dead_letters import DeadLetters, Letters
-from pipeline.queue import Queue
+from pipeline.queues.dead_letters import DeadLetters, Letters
+from pipeline.queues.queue import Queue
 from pipeline.telemetry import Telemetry
 
 __all__ = ["Operating", "Purged", "Shown", "ShownLetters", "Told"]

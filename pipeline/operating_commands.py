@@ -21,14 +21,14 @@ from rich.table import Table
 
 from config.model import Config
 from pipeline.component import ExporterSettings
-from pipeline.dead_letters import DeadLetters, letter_file
 from pipeline.draining import drain
 from pipeline.logs import logger
 from pipeline.operating import Operating
-from pipeline.queue import Queue
-from pipeline.queue_file import QueueFile
-from pipeline.queue_listing import Listed, listed
-from pipeline.storage import StorageSettings, storage_of
+from pipeline.queues.dead_letters import DeadLetters, letter_file
+from pipeline.queues.file import QueueFile
+from pipeline.queues.listing import Listed, listed
+from pipeline.queues.queue import Queue
+from pipeline.queues.storage import StorageSettings, storage_of
 from pipeline.telemetry import Telemetry
 
 __all__ = ["deadletter_commands", "queue_commands"]

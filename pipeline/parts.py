@@ -13,8 +13,8 @@ from config.settings import Settings
 from pipeline.batch import Signal
 from pipeline.component import ExporterSettings, ProcessorSettings
 from pipeline.egress import inspecting
-from pipeline.queue import Merge
-from pipeline.storage import storage_of
+from pipeline.queues.queue import Merge
+from pipeline.queues.storage import storage_of
 
 __all__ = ["Fingerprint", "Key", "about", "differences", "fingerprints", "merges_before", "name_before", "used"]
 

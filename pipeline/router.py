@@ -9,7 +9,7 @@ from pipeline.batch import Batch
 from pipeline.component import Connector, Context, Guard, Processor
 from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
 from pipeline.logs import where
-from pipeline.queue import Entry, Queue
+from pipeline.queues.queue import Entry, Queue
 
 __all__ = ["Destination", "Edge", "Pipeline", "Put", "Router", "Stage", "hold_room", "put_in_all"]
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pipeline.queue_store import Load
+from pipeline.queues.store import Load
 from wire.signal import Signal
 
 __all__ = ["Readers", "Status", "Telemetry"]

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from config.settings import Seconds
 from pipeline.component import ProcessorSettings
-from pipeline.queue import Merge
+from pipeline.queues.queue import Merge
 
 __all__ = ["BatchSettings"]
 

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context
 from pipeline.deadline import Deadline
-from pipeline.queue import Queue
+from pipeline.queues.queue import Queue
 from pipeline.telemetry import Telemetry
 from processors.otlp_objects import any_value
 

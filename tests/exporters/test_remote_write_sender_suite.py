@@ -13,7 +13,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from exporters.prometheus_remote_write import PrometheusRemoteWriteSettings
 from pipeline.batch import Batch
-from pipeline.queue import Merge, Queue
+from pipeline.queues.queue import Merge, Queue
 from pipeline.sender import Sender
 from pipeline.telemetry import Telemetry
 from tests.exporters.remote_write_receiver import V2, Receiver, batch, context_of

@@ -9,12 +9,12 @@ import pytest
 
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, ExporterSettings, Request
-from pipeline.dead_letters import DeadLetters, DeadLetterSettings, Letters, letter_file
 from pipeline.egress import Findings
 from pipeline.errors import Refused, Rejected, TooLarge
-from pipeline.queue import Merge, Queue
+from pipeline.queues.dead_letters import DeadLetters, DeadLetterSettings, Letters, letter_file
+from pipeline.queues.queue import Merge, Queue
+from pipeline.queues.storage import StorageSettings
 from pipeline.sender import Sender
-from pipeline.storage import StorageSettings
 from tests.payloads import context, decoded_spans, dropped, put_released
 from tests.pipeline.test_sender import Scripted, Time, sent, spans
 

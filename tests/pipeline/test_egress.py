@@ -17,7 +17,7 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Encoded, ExporterSettings, Request
 from pipeline.egress import Findings, inspecting
 from pipeline.logs import logger
-from pipeline.queue import Merge, Queue
+from pipeline.queues.queue import Merge, Queue
 from pipeline.sender import Sender
 from pipeline.service import Service
 from tests.backends.process import wait_until

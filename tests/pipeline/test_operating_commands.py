@@ -12,12 +12,12 @@ from typer.testing import CliRunner, Result
 from config.load import Source, load
 from pipeline.__main__ import app, catalogue
 from pipeline.batch import Batch
-from pipeline.dead_letters import DeadLetters, DeadLetterSettings, letter_file
 from pipeline.logs import logger
-from pipeline.queue import Queue, QueueSettings
-from pipeline.queue_file import QueueFile
+from pipeline.queues.dead_letters import DeadLetters, DeadLetterSettings, letter_file
+from pipeline.queues.file import QueueFile
+from pipeline.queues.queue import Queue, QueueSettings
+from pipeline.queues.storage import StorageSettings
 from pipeline.service import Service
-from pipeline.storage import StorageSettings
 from tests.backends.process import free_port, wait_until
 from tests.payloads import context, put_released
 from tests.pipeline.test_sender import spans

@@ -11,8 +11,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context
 from pipeline.errors import Refused, Rejected, Unsupported
-from pipeline.queue import Entry, Load, Queue, QueueSettings
-from pipeline.queue_store import Loaded
+from pipeline.queues.queue import Entry, Load, Queue, QueueSettings
+from pipeline.queues.store import Loaded
 from pipeline.router import Destination, Edge, Pipeline, Router, Stage
 from tests.payloads import context, dropped, put_released, traces
 

@@ -16,10 +16,10 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, ExporterSettings, Request
 from pipeline.deadline import Deadline
 from pipeline.errors import Refused, Rejected, TooLarge
-from pipeline.queue import Merge, Queue
-from pipeline.queue_file import QueueFile
+from pipeline.queues.file import QueueFile
+from pipeline.queues.queue import Merge, Queue
+from pipeline.queues.storage import StorageSettings
 from pipeline.sender import Sender
-from pipeline.storage import StorageSettings
 from pipeline.telemetry import Status
 from tests.payloads import context, decoded_spans, dropped, put_released, traces
 

@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pipeline.batch import Batch
 from pipeline.component import Connector, Ending, Record
 from pipeline.deadline import Deadline
-from pipeline.queue import Queue, QueueSettings
+from pipeline.queues.queue import Queue, QueueSettings
 from pipeline.router import Destination, Edge, Pipeline, Stage
 from pipeline.ticker import Ticker
 from tests.payloads import context, decoded_spans, dropped, put_released, traces

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.queue import Merge
+from pipeline.queues.queue import Merge
 from processors.batch import BatchSettings
 
 

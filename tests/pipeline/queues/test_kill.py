@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.pipeline.told import Told, numbers_in
+from tests.pipeline.queues.told import Told, numbers_in
 
 ROUNDS = int(os.environ.get("TELESCRUB_KILLS", "4"))
 
@@ -28,7 +28,7 @@ def test_kill(tmp_path: Path) -> None:
 
 def told_until_killed(folder: Path, seed: int, first: int, lines: int) -> list[bytes]:
     """Run the child until it has told so many lines; all it told."""
-    command = [sys.executable, "-m", "tests.pipeline.queue_child", str(folder), "/dev/stdout", str(seed), str(first)]
+    command = [sys.executable, "-m", "tests.pipeline.queues.child", str(folder), "/dev/stdout", str(seed), str(first)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         told = [child.stdout.readline() for _ in range(lines)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipeline.storage import StorageSettings, storage_of
+from pipeline.queues.storage import StorageSettings, storage_of
 
 KEY = bytes(range(32))
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.batch import Signal
-from pipeline.queue import Merge
+from pipeline.queues.queue import Merge
 from tests.payloads import put_released
-from tests.pipeline.stored import batch, drained, kept
+from tests.pipeline.queues.stored import batch, drained, kept
 
 SEEDS = int(os.environ.get("TELESCRUB_FLIPS", "120"))
 ENTRIES = 60

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from config.settings import ByteSize, Seconds, Settings
-from pipeline.storage import NO_STORAGE
+from pipeline.queues.storage import NO_STORAGE
 
 __all__ = ["QueueSettings", "WhenFull"]
 

@@ -11,10 +11,10 @@ import pytest
 from config.settings import Secret
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context
-from pipeline.dead_letters import DeadLetters, DeadLetterSettings, Letters, Replayed, letter_file
 from pipeline.errors import Refused
-from pipeline.queue import Queue, QueueSettings
-from pipeline.storage import StorageSettings
+from pipeline.queues.dead_letters import DeadLetters, DeadLetterSettings, Letters, Replayed, letter_file
+from pipeline.queues.queue import Queue, QueueSettings
+from pipeline.queues.storage import StorageSettings
 from tests.payloads import context, dropped, put_released
 
 PHI = b"patient 536-90-4399"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.power_cut import Operation, after_power_cut, operations
-from tests.pipeline.told import Told, numbers_in
+from tests.pipeline.queues.power_cut import Operation, after_power_cut, operations
+from tests.pipeline.queues.told import Told, numbers_in
 
 CUTS = int(os.environ.get("TELESCRUB_POWER_CUTS", "60"))
 SEED = int(os.environ.get("TELESCRUB_POWER_CUT_SEED", "1"))
@@ -31,7 +31,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Operation]:
     library, files, record = folder / "recorder.so", folder / "files", folder / "record"
     files.mkdir()
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, RECORDER, "-ldl", "-lpthread"], check=True)
-    child = [sys.executable, "-m", "tests.pipeline.queue_child"]
+    child = [sys.executable, "-m", "tests.pipeline.queues.child"]
     command = [*child, str(files), str(files / "told"), str(SEED), "0", "300"]
     preloaded = {"LD_PRELOAD": str(library), "RECORD_FOLDER": str(files), "RECORD_LOG": str(record)}
     subprocess.run(command, check=True, env={**os.environ, **preloaded})

@@ -1,6 +1,6 @@
 """A process that puts into a queue file and takes out of it, and says so, until it is killed.
 
-python -m tests.pipeline.queue_child FOLDER TOLD SEED FIRST [PUTS]
+python -m tests.pipeline.queues.child FOLDER TOLD SEED FIRST [PUTS]
 
 Lines in TOLD: `put N` when N has been acknowledged, `taking N` before it is forgotten, `done N` afterwards. Numbers
 rise from FIRST. After PUTS of them, with two restarts of the queue in between, it ends.
@@ -12,10 +12,10 @@ import random
 import sys
 from pathlib import Path
 
-from pipeline import queue, queue_file, queue_table
-from pipeline.queue import Queue
+from pipeline.queues import file, queue, table
+from pipeline.queues.queue import Queue
 from tests.payloads import put_released
-from tests.pipeline.stored import batch, kept
+from tests.pipeline.queues.stored import batch, kept
 
 
 class Child:
@@ -59,11 +59,11 @@ class Child:
 
 def main(folder: str, told: str, seed: str, first: str, puts: str = "1000000") -> None:
     # Small, so that everything happens in a short time.
-    queue_table._PRAGMAS += ("wal_autocheckpoint = 20",)
-    queue_file._IDLE_SECONDS = 0.005
+    table._PRAGMAS += ("wal_autocheckpoint = 20",)
+    file._IDLE_SECONDS = 0.005
     queue._WINDOW_BYTES = 50_000
-    file = os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    child = Child(file, int(seed), int(first))
+    telling = os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    child = Child(telling, int(seed), int(first))
     for _ in range(3):
         asyncio.run(child.run(Path(folder), int(puts) // 3))
 

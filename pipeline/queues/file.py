@@ -18,9 +18,9 @@ from structlog.typing import FilteringBoundLogger
 
 from pipeline.batch import Signal
 from pipeline.errors import Refused
-from pipeline.queue_disk import QueueDisk
-from pipeline.queue_store import Entry, Load, Loaded
-from pipeline.storage import StorageSettings
+from pipeline.queues.disk import QueueDisk
+from pipeline.queues.storage import StorageSettings
+from pipeline.queues.store import Entry, Load, Loaded
 from pipeline.telemetry import Telemetry
 
 __all__ = ["QueueFile"]
@@ -62,7 +62,7 @@ class _Call:
 
 
 class QueueFile:
-    """The file of the exporter `exporter_id` in the folder of `storage`: `pipeline.queue_store.Store`.
+    """The file of the exporter `exporter_id` in the folder of `storage`: `pipeline.queues.store.Store`.
 
     `problem` is why nothing can be kept now, a sentence; empty when all is well.
     """

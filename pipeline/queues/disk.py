@@ -12,13 +12,13 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from pipeline.batch import Signal
-from pipeline.queue_clock import QueueClock
-from pipeline.queue_salvage import finish_salvage, log_of, salvage
-from pipeline.queue_seal import Damaged, Sealer
-from pipeline.queue_store import Entry, Load, Loaded
-from pipeline.queue_table import Change, QueueTable, Unreadable, Waiting
-from pipeline.queue_wal import is_log_damaged
-from pipeline.storage import StorageSettings
+from pipeline.queues.clock import QueueClock
+from pipeline.queues.salvage import finish_salvage, log_of, salvage
+from pipeline.queues.seal import Damaged, Sealer
+from pipeline.queues.storage import StorageSettings
+from pipeline.queues.store import Entry, Load, Loaded
+from pipeline.queues.table import Change, QueueTable, Unreadable, Waiting
+from pipeline.queues.wal import is_log_damaged
 
 __all__ = ["QueueDisk"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
 from pipeline.batch import Signal
-from pipeline.queue_seal import Row
-from pipeline.queue_store import Load
+from pipeline.queues.seal import Row
+from pipeline.queues.store import Load
 
 __all__ = ["Change", "QueueTable", "Unreadable", "Waiting", "sync_folder"]
 

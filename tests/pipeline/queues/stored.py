@@ -7,9 +7,9 @@ from typing import Any
 import structlog
 
 from pipeline.batch import Batch, Signal
-from pipeline.queue import Merge, Queue, QueueSettings
-from pipeline.queue_file import QueueFile
-from pipeline.storage import StorageSettings
+from pipeline.queues.file import QueueFile
+from pipeline.queues.queue import Merge, Queue, QueueSettings
+from pipeline.queues.storage import StorageSettings
 from pipeline.telemetry import Telemetry
 
 __all__ = ["Clock", "Kept", "batch", "drained", "kept"]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.batch import Signal
-from pipeline.queue_seal import Damaged, Row, Sealer
-from pipeline.queue_table import Change, QueueTable, Waiting, sync_folder
-from pipeline.queue_wal import apply_log
+from pipeline.queues.seal import Damaged, Row, Sealer
+from pipeline.queues.table import Change, QueueTable, Waiting, sync_folder
+from pipeline.queues.wal import apply_log
 
 __all__ = ["Salvaged", "finish_salvage", "log_of", "salvage"]
 

@@ -1,4 +1,4 @@
-"""What a `queue_child` told, and whether a queue file keeps what that promises."""
+"""What a `child` told, and whether a queue file keeps what that promises."""
 
 import asyncio
 import re
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.queue import Merge
-from tests.pipeline.stored import drained, kept
+from pipeline.queues.queue import Merge
+from tests.pipeline.queues.stored import drained, kept
 
 __all__ = ["Told", "numbers_in"]
 

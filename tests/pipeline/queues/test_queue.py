@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, TooLarge
-from pipeline.queue import Merge, Queue, QueueSettings
+from pipeline.queues.queue import Merge, Queue, QueueSettings
 from tests.payloads import put_released
 
 

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from pipeline.queue_store import Entry, Load
+from pipeline.queues.store import Entry, Load
 
 __all__ = ["Lane"]
 

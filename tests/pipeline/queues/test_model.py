@@ -10,11 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pipeline import queue as machine
 from pipeline.batch import Signal
 from pipeline.errors import Refused
-from pipeline.queue import Entry, Lease
-from tests.pipeline.stored import Clock, batch, kept
+from pipeline.queues import queue as machine
+from pipeline.queues.queue import Entry, Lease
+from tests.pipeline.queues.stored import Clock, batch, kept
 
 T = TypeVar("T")
 Name = tuple[Signal, str]

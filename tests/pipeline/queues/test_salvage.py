@@ -5,11 +5,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from pipeline.queue_salvage import finish_salvage, log_of, salvage
-from pipeline.queue_seal import Sealer
-from pipeline.queue_table import Change, QueueTable
-from pipeline.queue_wal import apply_log, is_log_damaged
-from tests.pipeline.stored import batch
+from pipeline.queues.salvage import finish_salvage, log_of, salvage
+from pipeline.queues.seal import Sealer
+from pipeline.queues.table import Change, QueueTable
+from pipeline.queues.wal import apply_log, is_log_damaged
+from tests.pipeline.queues.stored import batch
 
 
 def written(path: Path, count: int) -> QueueTable:

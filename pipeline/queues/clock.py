@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
-from pipeline.queue_seal import Row
-from pipeline.queue_store import Entry
+from pipeline.queues.seal import Row
+from pipeline.queues.store import Entry
 
 __all__ = ["QueueClock"]
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from pipeline.queue_settings import QueueSettings
+from pipeline.queues.settings import QueueSettings
 
 
 def test_limits_on_disk_and_in_memory() -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import queue as machine
 from pipeline.batch import Signal
 from pipeline.errors import Refused
-from pipeline.queue import Merge
-from pipeline.queue_disk import QueueDisk
+from pipeline.queues import queue as machine
+from pipeline.queues.disk import QueueDisk
+from pipeline.queues.queue import Merge
 from tests.payloads import put_released
-from tests.pipeline.stored import Clock, Kept, batch, drained, kept
+from tests.pipeline.queues.stored import Clock, Kept, batch, drained, kept
 
 
 def put_in_the_way(folder: Path) -> None:

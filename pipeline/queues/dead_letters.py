@@ -21,10 +21,10 @@ from structlog.typing import FilteringBoundLogger
 from config.settings import ByteSize, Seconds, Settings
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, Rejected
-from pipeline.queue import Queue
-from pipeline.queue_file import QueueFile
-from pipeline.queue_store import Entry, Loaded, Store
-from pipeline.storage import StorageSettings
+from pipeline.queues.file import QueueFile
+from pipeline.queues.queue import Queue
+from pipeline.queues.storage import StorageSettings
+from pipeline.queues.store import Entry, Loaded, Store
 from pipeline.telemetry import Telemetry
 
 __all__ = ["DeadLetterSettings", "DeadLetters", "Letters", "Replayed", "letter_file"]

@@ -19,9 +19,9 @@ from typing import Self
 
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, TooLarge
-from pipeline.queue_lane import Lane
-from pipeline.queue_settings import QueueSettings
-from pipeline.queue_store import Entry, Load, Store
+from pipeline.queues.lane import Lane
+from pipeline.queues.settings import QueueSettings
+from pipeline.queues.store import Entry, Load, Store
 
 __all__ = ["Drop", "Entry", "Lease", "Load", "Merge", "Queue", "QueueSettings", "Store"]
 
