@@ -41,19 +41,8 @@ def _with_collector_spelling(schema: JsonDict) -> None:
 class RemoteWriteQueue(QueueSettings):
     """The queue before Prometheus."""
 
-    enabled: bool = True
-    """The Collector's switch. There is no way without a queue: it is what an acknowledged request is kept in."""
     num_consumers: int = Field(default=1, ge=1)
     """Requests at once: one, so that the samples of a series arrive in order."""
-
-    @field_validator("enabled")
-    @classmethod
-    def _stays_on(cls, enabled: bool) -> bool:
-        if not enabled:
-            raise ValueError(
-                "the queue cannot be switched off; it keeps what was acknowledged; limit it with queue_size"
-            )
-        return enabled
 
     @field_validator("num_consumers")
     @classmethod

@@ -26,8 +26,9 @@ from pipeline.component import (
 from pipeline.egress import egress_check
 from pipeline.parts import Fingerprint, Key, about, fingerprints, merges_before, name_before, used
 from pipeline.queues.dead_letters import DeadLetters, letter_file
+from pipeline.queues.drops import Drops
 from pipeline.queues.file import QueueFile
-from pipeline.queues.queue import Drop, Merge, Queue
+from pipeline.queues.queue import Merge, Queue
 from pipeline.queues.storage import StorageSettings, storage_of
 from pipeline.router import Destination, Edge, Pipeline, Router, Stage
 from pipeline.sender import Sender
@@ -240,7 +241,7 @@ class _Builder:
             storage = self._storage(settings)
             store = None if storage is None else QueueFile(context.id, storage, context.telemetry, context.log)
             merges = merges_before(self._config, context.id)
-            return Queue(context.id, settings.sending_queue, merges, store, drop=_dropping(context))
+            return Queue(context.id, settings.sending_queue, merges, store, drop=Drops(context))
 
         queue: Queue = self._part(Key("queues", exporter_id), build)
         context = self._parts[Key("queues", exporter_id)].context
@@ -262,16 +263,6 @@ class _Builder:
 
     def _storage(self, settings: ExporterSettings) -> StorageSettings | None:
         return storage_of(self._config.extensions, settings.sending_queue.storage)
-
-
-def _dropping(context: Context) -> Drop:
-    """What counts and tells what a queue drops."""
-
-    def drop(signal: Signal, reason: str, items: int) -> None:
-        context.telemetry.dropped(context.id, signal, reason, items)
-        context.log.error("dropped from the queue", signal=signal.value, items=items, reason=reason)
-
-    return drop
 
 
 def _merge_of(merges: Mapping[Signal, Merge]) -> Callable[[Batch], Merge]:
