@@ -107,14 +107,7 @@ class OtlpGrpc:
 
     async def _ask_authorized(self, source: HeaderSource, line: Line, request: Request) -> bytes:
         """With the credentials of an extension; once more with new ones where the destination does not know them."""
-        headers = CIMultiDict(self._headers)
-        await source.authorize(headers)
-        try:
-            return await self._call(line, request, headers)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
-                raise
-        if await source.renew(headers):
+        for _ in range(2):
             headers = CIMultiDict(self._headers)
             await source.authorize(headers)
             try:
@@ -122,6 +115,8 @@ class OtlpGrpc:
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
                     raise
+            if not await source.renew(headers):
+                break
         raise Refused(
             "the destination answered UNAUTHENTICATED: it does not take the credentials of auth::authenticator"
         )

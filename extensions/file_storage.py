@@ -2,9 +2,7 @@
 daemon. Exporters name it in `sending_queue::storage`.
 """
 
-from types import TracebackType
-from typing import Self
-
+from extensions.unentered import Unentered
 from pipeline.component import Context, ExtensionSettings
 from pipeline.queues.storage import StorageSettings
 
@@ -18,13 +16,5 @@ class FileStorageSettings(StorageSettings, ExtensionSettings):
         return FileStorage()
 
 
-class FileStorage:
+class FileStorage(Unentered):
     """Does nothing of its own: each queue opens its file in the folder that the settings name."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return
