@@ -41,8 +41,9 @@ class Commands:
 
 def answer(content: Any, status: int = 200) -> web.Response:
     """Any plain values and dataclasses, as JSON."""
-    body = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    return web.Response(status=status, body=body, content_type="application/json")
+    # Some keys are signals.
+    option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+    return web.Response(status=status, body=orjson.dumps(content, option=option), content_type="application/json")
 
 
 class Admin:

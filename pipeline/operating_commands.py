@@ -17,7 +17,7 @@ import aiohttp
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from config.model import Config
 from pipeline.component import ExporterSettings
@@ -246,13 +246,14 @@ def _files(config: Config) -> list[Listed]:
 
 
 def _show_files(files: Sequence[Listed]) -> None:
-    table = Table("exporter", "kind", "entries", "items", "bytes", "oldest", "file", "size on disk")
+    # Names are what one types next: they are never cut off.
+    exporter, file = (Column(name, overflow="fold") for name in ("exporter", "file"))
+    table = Table(exporter, file, "entries", "items", "bytes", "oldest", "on disk")
     for each in files:
         total = each.total
         counts = ["?"] * 3 if each.is_damaged else [f"{n:,}" for n in (total.entries, total.items, total.bytes)]
         age = "" if not total.entries else _age(total.oldest_seconds)
-        kind = {"queue": "queue", "dead": "dead letters"}.get(each.kind, each.kind)
-        table.add_row(each.exporter, kind, *counts, age, each.file, f"{each.size:,}")
+        table.add_row(each.exporter, each.file, *counts, age, f"{each.size:,}")
     _print(table, "there are no queue files")
 
 

@@ -18,7 +18,7 @@ from pipeline.queues.file import QueueFile
 from pipeline.queues.queue import Queue, QueueSettings
 from pipeline.queues.storage import StorageSettings
 from pipeline.service import Service
-from tests.backends.process import free_port, wait_until
+from tests.backends.process import free_port, get, wait_until
 from tests.payloads import context, put_released
 from tests.pipeline.test_sender import spans
 
@@ -82,11 +82,11 @@ def test_listing(tmp_path: Path) -> None:
     (tmp_path / "queue" / "loki%2Fa.queue").write_bytes(b"no database" * 100)
     size = f"{len(spans(3).payload) + len(spans(2).payload)}"
     first, *others = rows(run("queue", "list", config=config).output)
-    assert first[:4] == ["file", "dead letters", "1", "7"]
+    assert first[:4] == ["file", "file.dead", "1", "7"]
     assert [row[:6] for row in others] == [
-        ["loki/a", "queue", "?", "?", "?", ""],
-        ["otlp_http", "queue", "2", "5", size, "0 s"],
-        ["otlp_http", "damaged", "?", "?", "?", ""],
+        ["loki/a", "loki%2Fa.queue", "?", "?", "?", ""],
+        ["otlp_http", "otlp_http.queue", "2", "5", size, "0 s"],
+        ["otlp_http", "otlp_http.queue.damaged-20260101T000000Z", "?", "?", "?", ""],
     ]
     assert rows(run("queue", "peek-counts", config=config).output) == [["otlp_http", "traces", "2", "5", size]]
 
@@ -173,6 +173,8 @@ def test_beside_a_running_daemon(tmp_path: Path) -> None:
         await put_released(service.graph.queues["otlp_http"], spans(9))
         shown = await asyncio.to_thread(told, "queue", "peek-counts")
         assert rows(shown.output)[0][:4] == ["otlp_http", "traces", "1", "9"]
+        seen = await asyncio.to_thread(get, f"http://localhost:{service.admin_port}/-/queues")
+        assert (seen.status, seen.json()[0]["items_left"]) == (200, {"traces": 9})
         purged = await asyncio.to_thread(told, "queue", "purge", "--yes")
         assert purged.exit_code == 0
         missing = await asyncio.to_thread(told, "queue", "purge", "--yes", "--exporter", "loki")
