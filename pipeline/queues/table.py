@@ -222,7 +222,8 @@ class QueueTable:
             [(free,)] = self._connection.execute("PRAGMA freelist_count")
             if free < least_pages:
                 return True
-            self._connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+            # As a script: `execute` stops at its first row without columns, when one page is given back.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
             [(free,)] = self._connection.execute("PRAGMA freelist_count")
             if at_once or not free:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -91,8 +91,11 @@ class Telescrub(Server):
         return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
 
     def queue_bytes(self) -> int:
-        """Size of all files of queues and dead letters, which are in a folder of its own."""
-        return sum(path.stat().st_size for path in (self.directory / "queue").iterdir())
+        """Size of all files of queues and dead letters, which are in a folder of its own; but for the index of SQLite's
+        log, which is as long as it ever was while the file is open.
+        """
+        files = (path for path in (self.directory / "queue").iterdir() if not path.name.endswith("-shm"))
+        return sum(path.stat().st_size for path in files)
 
     def _status(self, field: str) -> int:
         """proc(5), /proc/pid/status."""
