@@ -31,12 +31,12 @@ def jaeger() -> Iterator[Jaeger]:
         yield running
 
 
-def daemon(jaeger: Jaeger, queue_size: int = 1) -> Telescrub:
+def daemon(jaeger: Jaeger, queue_size: int = 1, storage: str = "file_storage") -> Telescrub:
     exporter = {
         "endpoint": jaeger.otlp_grpc_endpoint,
         "timeout": "1s",
         "retry_on_failure": RETRY,
-        "sending_queue": {"queue_size": queue_size, "num_consumers": 1},
+        "sending_queue": {"queue_size": queue_size, "num_consumers": 1, "storage": storage},
     }
     return Telescrub({"traces": {"jaeger": exporter}})
 
@@ -109,8 +109,10 @@ def test_retries_deliver_everything(jaeger: Jaeger, protocol: str) -> None:
 
 
 def test_stopping_delivers_what_waits(jaeger: Jaeger) -> None:
-    """SIGTERM during an outage: not ready at once; what waits is delivered when Jaeger is back; exit code 0."""
-    with daemon(jaeger, queue_size=10) as telescrub:
+    """SIGTERM during an outage, with a queue in memory: not ready at once; what waits is delivered when Jaeger is back;
+    exit code 0.
+    """
+    with daemon(jaeger, queue_size=10, storage="none") as telescrub:
         jaeger.stop()
         with grpc.insecure_channel(telescrub.address("otlp_grpc")) as channel:
             channel.unary_unary(Signal.TRACES.method)(one_span(), timeout=5)
@@ -122,9 +124,12 @@ def test_stopping_delivers_what_waits(jaeger: Jaeger) -> None:
         wait_until(lambda: jaeger.trace("01" * 16), what="the span")
 
 
-def test_stopping_says_what_is_left(jaeger: Jaeger) -> None:
-    """At the deadline the daemon ends and says how much was left, and where."""
-    with daemon(jaeger, queue_size=10) as telescrub:
+@pytest.mark.parametrize("storage", ["none", "file_storage"])
+def test_stopping_says_what_is_left(jaeger: Jaeger, storage: str) -> None:
+    """The daemon ends, in the end, and says how much was left, and where; what is in a file is sent after the next
+    start.
+    """
+    with daemon(jaeger, queue_size=10, storage=storage) as telescrub:
         telescrub.shutdown_timeout("2s")
         telescrub.stop()
         telescrub.start()
@@ -135,3 +140,7 @@ def test_stopping_says_what_is_left(jaeger: Jaeger) -> None:
         assert telescrub.exit_code(20) == 0
         [line] = [json.loads(line) for line in telescrub.log.splitlines() if "stopped before everything" in line]
         assert (line["component"], line["signal"], line["items_left"]) == ("jaeger", "traces", 1)
+        jaeger.start()
+        if storage == "file_storage":
+            telescrub.start()
+            wait_until(lambda: jaeger.trace("01" * 16), what="the span")
