@@ -38,13 +38,12 @@ def copy() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def running(copy: Path) -> Iterator[Path]:
     """`make run`, until it answers on the ports of the built-in configuration."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TELESCRUB", "MAKE"))}
     with (copy / "log").open("wb") as log:
         process = LAUNCHER.submit(
             subprocess.Popen,
             [*DIE_WITH_US, "make", "run"],
             cwd=copy,
-            env=environment,
+            env=_environment(),
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -58,6 +57,11 @@ def running(copy: Path) -> Iterator[Path]:
             process.wait(60)
 
 
+def _environment() -> dict[str, str]:
+    """As somebody has it who knows nothing of Telescrub yet."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("TELESCRUB", "MAKE"))}
+
+
 def _answers() -> bool:
     try:
         return get("http://localhost:13133/").status == 200
@@ -67,9 +71,8 @@ def _answers() -> bool:
 
 def test_demo(running: Path) -> None:
     """The demo finds that everything arrived and nothing that was planted."""
-    done = subprocess.run(
-        [".venv/bin/telescrub", "demo", "--seconds", "3"], cwd=running, capture_output=True, text=True, timeout=120
-    )
+    demo = [".venv/bin/telescrub", "demo", "--seconds", "3"]
+    done = subprocess.run(demo, cwd=running, env=_environment(), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
