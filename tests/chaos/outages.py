@@ -175,7 +175,7 @@ class Outages:
             grown, queued = self.daemon.resident_bytes() - memory, self.daemon.queue_bytes()
         self._wait_until_sent([exporter])
         with suppress(TimeoutError):  # Judged below, with the number.
-            wait_until(lambda: self.daemon.queue_bytes() <= files, seconds=10)
+            wait_until(lambda: self.daemon.queue_bytes() <= files, seconds=60)
         return Seen(
             trouble,
             entries=waiting,
