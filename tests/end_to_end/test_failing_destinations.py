@@ -14,7 +14,11 @@ from tests.chaos.recorder import Recorder, takes_all
 from tests.end_to_end.daemon import Telescrub
 from wire.signal import Signal
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [
+    pytest.mark.end_to_end,
+    # Of connections that the proxy breaks in their handshake; the daemon is a process of its own.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 
 CHOSEN = (
     "jaeger: down",
