@@ -1,11 +1,12 @@
 """The base of every settings model, and the types that settings share: durations, sizes, secrets."""
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema
 
-__all__ = ["ByteSize", "Seconds", "Secret", "Settings"]
+__all__ = ["ByteSize", "Seconds", "Secret", "Settings", "within"]
 
 
 class Settings(BaseModel):
@@ -14,6 +15,19 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+def within(value: object) -> Iterator[object]:
+    """A value of settings, and all that it holds: those of models, of maps and of lists, at any depth."""
+    yield value
+    if isinstance(value, Settings):
+        held: Iterable[object] = (getattr(value, name) for name in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        held = value.values()
+    else:
+        held = value if isinstance(value, list | tuple) else ()
+    for each in held:
+        yield from within(each)
 
 
 class Secret(SecretStr):

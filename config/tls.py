@@ -4,6 +4,7 @@ The files are read again when they change: new connections get the new certifica
 """
 
 import ssl
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -75,8 +76,9 @@ class TlsFiles(Settings):
         self._fill(ssl.SSLContext)
         return self
 
+    @abstractmethod
     def _fill(self, kind: type[C]) -> C:
-        raise NotImplementedError
+        """A context of this kind with what the files say."""
 
 
 class ServerTls(TlsFiles):

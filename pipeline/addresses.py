@@ -2,10 +2,10 @@
 come after them at a reload, the operating system does not see it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from config.model import Config
-from config.settings import Settings
+from config.settings import within
 from pipeline.listening import ListeningSettings
 from pipeline.parts import used
 
@@ -25,20 +25,10 @@ def check_addresses(config: Config) -> None:
 def _addresses(config: Config) -> Iterator[tuple[str, str]]:
     for kind in ("extensions", "receivers", "exporters"):
         for each in config.service.extensions if kind == "extensions" else used(config, kind):
-            for endpoint in _endpoints(getattr(config, kind)[each]):
-                yield f"{kind}::{each}", endpoint
+            for held in within(getattr(config, kind)[each]):
+                if isinstance(held, ListeningSettings):
+                    yield f"{kind}::{each}", held.endpoint
     if (place := config.service.telemetry.metrics.listen) is not None:
         yield "service::telemetry::metrics", f"{place[0]}:{place[1]}"
     if config.service.admin is not None:
         yield "service::admin", config.service.admin.endpoint
-
-
-def _endpoints(value: object) -> Iterator[str]:
-    if isinstance(value, ListeningSettings):
-        yield value.endpoint
-    if isinstance(value, Settings):
-        for name in type(value).model_fields:
-            yield from _endpoints(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _endpoints(each)

@@ -19,7 +19,11 @@ from pipeline.component import Context
 from pipeline.listening import ListeningSettings, listen
 from pipeline.logs import where
 
-__all__ = ["Admin", "Commands", "answer"]
+__all__ = ["AUTHORIZATION", "Admin", "Commands", "answer"]
+
+AUTHORIZATION = "TELESCRUB_ADMIN_AUTHORIZATION"
+"""The variable of the environment from which commands take the header Authorization for an endpoint with `auth`; no
+list of processes shows it."""
 
 _MOST_BYTES = 4 * 2**20
 """Of a request: a configuration to be compared."""

@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 
 from config.load import Source
+from pipeline.admin import AUTHORIZATION
 from pipeline.changes import changes
 from pipeline.origin import Origin
 
 __all__ = ["NotComparable", "compare", "lines"]
 
-_AUTHORIZATION = "TELESCRUB_ADMIN_AUTHORIZATION"
 _TIMEOUT_SECONDS = 60.0
 """Compiling nothing, but reading and checking rules on a busy machine."""
 
@@ -62,7 +62,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 def _asked(url: str, files: Sequence[Mapping[str, str]]) -> Mapping[str, Any]:
     headers = {"Content-Type": "application/json"}
-    if authorization := os.environ.get(_AUTHORIZATION):
+    if authorization := os.environ.get(AUTHORIZATION):
         headers["Authorization"] = authorization
     request = urllib.request.Request(url, orjson.dumps({"files": files}), headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
@@ -80,7 +80,7 @@ def _asked(url: str, files: Sequence[Mapping[str, str]]) -> Mapping[str, Any]:
 def _problems(url: str, error: urllib.error.HTTPError) -> list[str]:
     if error.code == 400:
         return list(orjson.loads(error.read())["problems"])
-    return [f"{url} answered {error.code}; with auth, set {_AUTHORIZATION} to what it wants to see"]
+    return [f"{url} answered {error.code}; with auth, set {AUTHORIZATION} to what it wants to see"]
 
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:

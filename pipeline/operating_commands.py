@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from config.model import Config
+from pipeline.admin import AUTHORIZATION
 from pipeline.component import ExporterSettings
 from pipeline.draining import drain
 from pipeline.logs import logger
@@ -45,10 +46,6 @@ Files = Annotated[
 Exporter = Annotated[str | None, typer.Option(help="Id of one exporter; otherwise all.")]
 Reason = Annotated[str | None, typer.Option(help="Only letters with this reason, as `deadletter list` shows them.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-
-AUTHORIZATION = "TELESCRUB_ADMIN_AUTHORIZATION"
-"""The header Authorization for an admin endpoint with `auth` is taken from this variable of the environment, which no
-list of processes shows."""
 
 _TIMEOUT_SECONDS = 300.0
 

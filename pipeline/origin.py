@@ -22,7 +22,7 @@ class Origin:
 
     def load(self) -> Config:
         """The configuration as it is now. Raises: `ConfigError`."""
-        return load(list(self.sources()), self.catalogue, os.environ)
+        return self.candidate(self.sources())
 
     def candidate(self, sources: Sequence[Path | Source]) -> Config:
         """Another configuration, in this process's environment. Raises: `ConfigError`."""

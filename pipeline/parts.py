@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 from config.model import Config, signal_of
-from config.settings import Settings
+from config.settings import Settings, within
 from pipeline.batch import Signal
 from pipeline.component import ExporterSettings, ProcessorSettings
 from pipeline.egress import inspecting
@@ -99,7 +99,8 @@ class _Fingerprints:
 
     def _of(self, settings: Settings, among: frozenset[str] = frozenset()) -> dict[str, Any]:
         """The settings and the extensions that they name: whatever text in them is the id of one."""
-        named = (set(_texts(settings)) & set(self._config.service.extensions)) - among
+        texts = {each for each in within(settings) if isinstance(each, str)}
+        named = (texts & set(self._config.service.extensions)) - among
         extensions = self._config.extensions
         return {"": settings, **{f"extensions::{each}": self._of(extensions[each], among | named) for each in named}}
 
@@ -124,20 +125,6 @@ class _Fingerprints:
         settings = cast(ExporterSettings, self._config.exporters[exporter_id])
         storage = storage_of(self._config.extensions, settings.sending_queue.storage)
         return {"storage": None if storage is None else dict(storage)}
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Settings):
-        for name in type(value).model_fields:
-            yield from _texts(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
 
 
 def differences(old: Fingerprint, new: Fingerprint) -> list[str]:

@@ -21,6 +21,7 @@ import orjson
 from structlog.typing import FilteringBoundLogger
 
 from pipeline.component import Context, Ending, Record
+from pipeline.folders import sync_folder
 
 __all__ = ["StateFile"]
 
@@ -121,7 +122,7 @@ class StateFile:
             os.fsync(file)
             self._size, self._appended = os.fstat(file).st_size, 0
             temporary.replace(self.path)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except BaseException:
             os.close(file)
             raise
@@ -158,11 +159,3 @@ def _boot() -> bytes:
         return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
     except OSError:
         return b""
-
-
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

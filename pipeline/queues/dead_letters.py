@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -258,19 +257,11 @@ class DeadLetters:
         return items
 
 
-class _Folder(StorageSettings):
-    """The folder of queues, in which dead letters have files with an ending of their own."""
-
-    def file(self, exporter_id: str) -> Path:
-        return super().file(exporter_id).with_suffix(".dead")
-
-
 def letter_file(
     exporter_id: str, storage: StorageSettings, telemetry: Telemetry, log: FilteringBoundLogger
 ) -> QueueFile:
     """The file of an exporter's dead letters, beside that of its queue and as it is: encrypted or not, 0600, locked."""
-    folder = _Folder.model_construct(**dict(storage))
-    return QueueFile(exporter_id, folder, telemetry, log)
+    return QueueFile(exporter_id, storage, telemetry, log, ending="dead")
 
 
 def _opened(batch: Batch) -> tuple[dict[str, Any], bytes]:

@@ -74,12 +74,13 @@ class QueueFile:
         telemetry: Telemetry,
         log: FilteringBoundLogger,
         *,
+        ending: str = "queue",
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._name, self._telemetry = exporter_id, telemetry
         self._disk = QueueDisk(
-            storage.file(exporter_id),
+            storage.file(exporter_id, ending),
             storage,
             log,
             on_damage=lambda: telemetry.queue_file_damaged(exporter_id),

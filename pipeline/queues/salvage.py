@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.batch import Signal
+from pipeline.folders import sync_folder
 from pipeline.queues.seal import Damaged, Row, Sealer
-from pipeline.queues.table import Change, QueueTable, Waiting, sync_folder
+from pipeline.queues.table import Change, QueueTable, Waiting
 from pipeline.queues.wal import apply_log
 
 __all__ = ["Salvaged", "finish_salvage", "log_of", "salvage"]

@@ -96,9 +96,9 @@ class StorageSettings(Settings):
         """The folder, whoever named it."""
         return self.directory or Path(os.environ.get("TELESCRUB_DATA_DIR") or "./telescrub-data") / "queue"
 
-    def file(self, exporter_id: str) -> Path:
-        """The queue file of an exporter; no two have the same."""
-        return self.folder / f"{quote(exporter_id, safe='')}.queue"
+    def file(self, exporter_id: str, ending: str = "queue") -> Path:
+        """The file of an exporter with this ending, that of its queue by default; no two have the same."""
+        return self.folder / f"{quote(exporter_id, safe='')}.{ending}"
 
     def key(self) -> bytes | None:
         """What new entries are encrypted with."""

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
 from pipeline.batch import Signal
+from pipeline.folders import sync_folder
 from pipeline.queues.seal import Row
 from pipeline.queues.store import Load
 
-__all__ = ["Change", "QueueTable", "Unreadable", "Waiting", "sync_folder"]
+__all__ = ["Change", "QueueTable", "Unreadable", "Waiting"]
 
 _APPLICATION = 0x54535155
 """Written into the file, so that no other database is taken for a queue."""
@@ -265,15 +266,6 @@ def _make(path: Path) -> None:
     """An empty file for this user alone, in a folder that knows of it after a power cut."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make sure that the folder knows its files after a power cut."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import asyncio
 import json
 import random
 import sys
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -170,7 +171,7 @@ class Report:
         )
 
 
-class _Client:
+class _Client(ABC):
     """Sends one item a request, each with a name of its own, and counts the answers."""
 
     def __init__(self, name: str, daemon: Reloaded, report: Report) -> None:
@@ -193,8 +194,9 @@ class _Client:
                     self.acknowledged.append(item)
                 await asyncio.sleep(0.01)
 
+    @abstractmethod
     async def _connected(self, stack: AsyncExitStack) -> Any:
-        raise NotImplementedError
+        """What sends an item, once connected."""
 
 
 class _Http(_Client):
