@@ -78,9 +78,11 @@ def sent(made: Context) -> float:
 async def deliver(
     exporter: Scripted, *batches: Batch, merge: Merge | None = None, **kind: object
 ) -> tuple[Context, Time]:
-    """Send batches to the end of the queue."""
+    """Send batches to the end of the queue, one after the other, so that the answers are for whom they are meant."""
     made, time = context("jaeger"), Time()
-    settings = ExporterSettings.model_validate({"retry_on_failure": {"randomization_factor": 0, **kind}})
+    settings = ExporterSettings.model_validate(
+        {"retry_on_failure": {"randomization_factor": 0, **kind}, "sending_queue": {"num_consumers": 1}}
+    )
     queue = Queue("jaeger", settings.sending_queue, {})
     async with Sender(made, exporter, settings, queue, lambda batch: merge or Merge(), clock=time, sleep=time.sleep):
         for batch in batches:
