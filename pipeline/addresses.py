@@ -8,21 +8,29 @@ from config.model import Config
 from config.settings import within
 from pipeline.listening import ListeningSettings
 from pipeline.parts import used
+from pipeline.sockets import SocketAddress, addresses_of
 
 __all__ = ["check_addresses"]
 
 
 def check_addresses(config: Config) -> None:
-    """Raises: `OSError`, naming both."""
-    taken: dict[str, str] = {}
-    for name, endpoint in _addresses(config):
-        if endpoint in taken:
-            raise OSError(f"{taken[endpoint]} and {name} listen on the same address, {endpoint}; give each its own")
-        if not endpoint.endswith(":0"):
-            taken[endpoint] = name
+    """Looks hosts up, and belongs into a thread. Raises: `OSError`, naming both; or a host that has no address."""
+    taken: list[tuple[str | SocketAddress, str]] = []
+    for name, endpoint in _endpoints(config):
+        for address in [endpoint] if endpoint.startswith("/") else addresses_of(endpoint):
+            for other, owner in taken:
+                if _overlap(address, other):
+                    raise OSError(f"{owner} and {name} listen on the same address, {endpoint}; give each its own")
+            taken.append((address, name))
 
 
-def _addresses(config: Config) -> Iterator[tuple[str, str]]:
+def _overlap(address: str | SocketAddress, other: str | SocketAddress) -> bool:
+    if isinstance(address, SocketAddress) and isinstance(other, SocketAddress):
+        return address.overlaps(other)
+    return address == other
+
+
+def _endpoints(config: Config) -> Iterator[tuple[str, str]]:
     for kind in ("extensions", "receivers", "exporters"):
         for each in config.service.extensions if kind == "extensions" else used(config, kind):
             for held in within(getattr(config, kind)[each]):

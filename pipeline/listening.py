@@ -71,21 +71,15 @@ async def listen(
     Raises: `OSError` for an address or a file that cannot be used.
     """
     connections = Connections(limits, turned_away)
-    async with (
-        (sockets or Sockets()).listening(settings.endpoint, owner, unix=settings.transport == "unix") as bound,
-        _serving(app, deadline) as server,
-    ):
-        accepting: list[asyncio.Server] = []
+    async with _serving(app, deadline) as server:
         try:
-            tls = None if settings.tls is None else await asyncio.to_thread(settings.tls.context, say)
-            for each in bound:
-                accepting.append(await _accept(each, connections, server, tls))
-            yield Listening(_port(bound))
+            async with (sockets or Sockets()).listening(
+                settings.endpoint, owner, unix=settings.transport == "unix"
+            ) as bound:
+                tls = None if settings.tls is None else await asyncio.to_thread(settings.tls.context, say)
+                async with _accepting(bound, connections, server, tls):
+                    yield Listening(_port(bound))
         finally:
-            for acceptor in accepting:
-                acceptor.close()
-            # What was accepted just now becomes a connection first.
-            await asyncio.sleep(0)
             await connections.drain(deadline)
 
 
@@ -100,6 +94,22 @@ async def _serving(app: web.Application, deadline: Deadline) -> AsyncIterator[we
     finally:
         await runner.server.shutdown(deadline.remaining())
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def _accepting(
+    bound: Sequence[socket.socket], connections: Connections, server: web.Server, tls: ssl.SSLContext | None
+) -> AsyncIterator[None]:
+    acceptors: list[asyncio.Server] = []
+    try:
+        for each in bound:
+            acceptors.append(await _accept(each, connections, server, tls))
+        yield
+    finally:
+        for acceptor in acceptors:
+            acceptor.close()
+        # What was accepted just now becomes a connection first.
+        await asyncio.sleep(0)
 
 
 async def _accept(

@@ -126,7 +126,7 @@ class Service:
 
     async def _started(self, config: Config) -> Graph:
         """All parts of a configuration; what is new is entered, and takes part in nothing yet."""
-        check_addresses(config)
+        await asyncio.to_thread(check_addresses, config)
         # In a thread: rules are read and compiled, which takes seconds.
         graph = await asyncio.to_thread(build, config, self._context, self._processing, self.graph)
         own = service_parts(config, graph, self.graph, self._context, self.commands, self.ledger)

@@ -191,10 +191,11 @@ async def test_connections_that_end_with_an_answer(limits: dict[str, float]) -> 
 
 async def test_stopping_loses_nothing() -> None:
     """Requests that are being answered, that are half sent and that come on open connections are answered, each with
-    the end of its connection; new connections wait for the next server.
+    the end of its connection; new connections are those of the server that has taken over.
     """
     old = served()
-    async with old.sockets.held(), asyncio.TaskGroup() as group:
+    new = Served(old.limits, 60.0, old.sockets)
+    async with AsyncExitStack() as later, asyncio.TaskGroup() as group:
         running = AsyncExitStack()
         await running.enter_async_context(old.running())
         async with talking(old) as busy, talking(old) as half, talking(old) as kept:
@@ -203,8 +204,11 @@ async def test_stopping_loses_nothing() -> None:
             busy.say(request(b"busy"))
             half.say(request(b"half sent")[:-4])
             await asyncio.sleep(0.02)
+            await later.enter_async_context(new.running())
             stopping = group.create_task(running.aclose(), name="stop")
             await asyncio.sleep(0.02)
+            async with talking(new) as early:
+                assert (await early.post(b"early")).startswith(OK)
             kept.say(request(b"kept"))
             half.say(b"sent")
             old.gate.set()
@@ -213,15 +217,25 @@ async def test_stopping_loses_nothing() -> None:
                 assert await connection.is_closed()
             await stopping
         assert sorted(old.got) == [b"busy", b"first", b"half sent", b"kept"]
-        new = Served(old.limits, 60.0, old.sockets)
-        new.port = old.port
-        async with talking(new) as early:
-            early.say(request(b"early"))
-            new.port = 0
-            async with new.running():
-                assert (await early.answer()).startswith(OK)
-                assert (new.port, new.got) == (old.port, [b"early"])
-                early.writer.close()
+        assert (new.port, new.got) == (old.port, [b"early"])
+
+
+async def test_a_server_that_stops_takes_in_nobody() -> None:
+    """While it answers whoever is connected: to be refused at once is better than to wait for nothing."""
+    old = served()
+    async with asyncio.TaskGroup() as group:
+        running = AsyncExitStack()
+        await running.enter_async_context(old.running())
+        async with talking(old) as busy:
+            old.gate = asyncio.Event()
+            busy.say(request(b"busy"))
+            await asyncio.sleep(0.02)
+            group.create_task(running.aclose(), name="stop")
+            await asyncio.sleep(0.02)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", old.port)
+            old.gate.set()
+            assert b"\r\nConnection: close\r\n" in await busy.answer()
 
 
 async def test_stopping_closes_idle_connections() -> None:

@@ -15,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pipeline.batch import Batch, Signal
 from pipeline.changes import Changes
 from pipeline.self_metrics import summary
+from tests.backends.process import free_port
 from tests.payloads import metrics, pairs, traces
 from tests.pipeline.daemon import BASE, GONE, UNREDACTED, Load, changed, running, written
 
@@ -63,6 +64,20 @@ async def test_a_change(tmp_path: Path, change: str) -> None:
         accepted = daemon.value("otelcol_receiver_accepted_spans", receiver="otlp", transport="http")
     assert set(load.answers) == {200}
     assert accepted >= len(load.sent) - 1
+    assert written(tmp_path) == load.sent
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])
+async def test_another_host_at_the_same_port(tmp_path: Path, host: str) -> None:
+    """A receiver that is opened to other machines, and closed again."""
+    port = free_port()
+    inside, outside = (changed(BASE, {f"{HTTP}::endpoint": f"{each}:{port}"}) for each in ("127.0.0.1", host))
+    async with running(tmp_path, inside) as daemon, Load(daemon) as load:
+        for tree in (outside, inside):
+            await load.more()
+            assert (await daemon.reload(tree)).problems == ()
+        await load.more()
+    assert set(load.answers) == {200}
     assert written(tmp_path) == load.sent
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -44,39 +44,84 @@ async def heard(port: int) -> bytes:
     return word
 
 
-async def test_servers_follow_each_other() -> None:
-    """The next server of an owner has the same port; connections made before it started are its own."""
+async def test_the_new_server_may_start_before_the_old_one_stops() -> None:
+    """They have one socket: a connection that the old one has not accepted is the new one's."""
     sockets = Sockets()
-    async with sockets.held():
-        async with sockets.listening(ANY, "otlp") as bound, answering(bound, b"old"):
-            port = port_of(bound)
-            assert await heard(port) == b"old"
-        early = asyncio.gather(*[heard(port) for _ in range(50)])
-        await asyncio.sleep(0)
-        async with sockets.listening(ANY, "otlp") as bound, answering(bound, b"new"):
-            assert port_of(bound) == port
+    async with AsyncExitStack() as later:
+        async with sockets.listening(ANY, "otlp") as first:
+            port = port_of(first)
+            async with answering(first, b"old"):
+                assert await heard(port) == b"old"
+            early = asyncio.gather(*[heard(port) for _ in range(50)])
+            await asyncio.sleep(0)
+            second = await later.enter_async_context(sockets.listening(ANY, "otlp"))
+            assert port_of(second) == port
+        async with answering(second, b"new"):
             assert set(await early) == {b"new"}
     with pytest.raises(ConnectionRefusedError):
         await heard(port)
 
 
-async def test_the_new_server_may_start_before_the_old_one_stops() -> None:
-    """Nothing has to be held then."""
+@pytest.mark.parametrize("hosts", [("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "")])
+async def test_another_host_at_the_same_port(hosts: tuple[str, str]) -> None:
+    """As when a receiver is opened to other machines: it is there all the time."""
     sockets = Sockets()
-    async with sockets.listening(ANY, "otlp") as first:
-        async with sockets.listening(ANY, "otlp") as second:
-            assert port_of(first) == port_of(second)
-        async with answering(first, b"still"):
-            assert await heard(port_of(first)) == b"still"
+    async with AsyncExitStack() as later:
+        async with sockets.listening(f"{hosts[0]}:0", "a") as first, answering(first, b"old"):
+            port = port_of(first)
+            second = await later.enter_async_context(sockets.listening(f"{hosts[1]}:{port}", "a"))
+            await later.enter_async_context(answering(second, b"new"))
+            assert await heard(port) in (b"old", b"new")
+        assert await heard(port) == b"new"
 
 
-async def test_what_nobody_needs_is_closed_when_the_hold_ends() -> None:
-    """A receiver that a reload took away stops listening."""
+async def test_a_name_and_its_address_are_one_socket() -> None:
+    """`localhost` and 127.0.0.1: two sockets would share connections between them."""
     sockets = Sockets()
-    async with sockets.held(), sockets.listening(ANY, "a") as bound:
+    async with sockets.listening(ANY, "any") as bound:
         port = port_of(bound)
-    with pytest.raises(ConnectionRefusedError):
-        await heard(port)
+    async with (
+        sockets.listening(f"127.0.0.1:{port}", "a") as first,
+        sockets.listening(f"localhost:{port}", "a") as second,
+        answering(first, b"old"),
+    ):
+        assert await heard(port) == b"old"
+        assert first[0].getsockname() in [each.getsockname() for each in second]
+        assert len(sockets._kept) == len(second)
+
+
+async def test_another_use_of_the_same_address() -> None:
+    """Nothing can be handed over from HTTP to gRPC; the sentence says whose it is."""
+    sockets = Sockets()
+    async with sockets.listening(ANY, "a") as bound:
+        endpoint = f"127.0.0.1:{port_of(bound)}"
+        with pytest.raises(OSError, match=f"^cannot listen on {endpoint}; another part of this daemon has it open$"):
+            async with sockets.reserved(endpoint, "b"):
+                pass
+
+
+async def test_a_socket_that_is_being_closed() -> None:
+    """Whoever wants the same one meanwhile waits, and has a new one."""
+    sockets, closing, going_on = Sockets(), asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def close(self) -> None:
+            closing.set()
+            await going_on.wait()
+
+    async def make() -> Slow:
+        return Slow()
+
+    async with asyncio.TaskGroup() as group:
+        stack = AsyncExitStack()
+        first = await stack.enter_async_context(sockets.kept(("slow",), make))
+        group.create_task(stack.aclose(), name="leaving")
+        await closing.wait()
+        wanting = group.create_task(AsyncExitStack().enter_async_context(sockets.kept(("slow",), make)), name="wanting")
+        await asyncio.sleep(0.01)
+        assert not wanting.done()
+        going_on.set()
+        assert await wanting is not first
 
 
 async def test_owners_have_ports_of_their_own() -> None:
@@ -85,7 +130,7 @@ async def test_owners_have_ports_of_their_own() -> None:
     async with sockets.listening(ANY, "a") as a, sockets.listening(ANY, "b") as b:
         assert port_of(a) != port_of(b)
         endpoint = f"127.0.0.1:{port_of(a)}"
-        with pytest.raises(OSError, match=f"^cannot listen on {endpoint}; is another program using it\\?$"):
+        with pytest.raises(OSError, match=f"^cannot listen on {endpoint}; another part of this daemon has it open$"):
             async with sockets.listening(endpoint, "a"):
                 pass
     async with sockets.listening(endpoint, "a") as a, sockets.listening(endpoint, "b") as b:

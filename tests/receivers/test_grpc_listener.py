@@ -14,8 +14,10 @@ from pipeline.batch import Batch, Signal
 from pipeline.component import Consumer
 from pipeline.deadline import Deadline
 from pipeline.sockets import Sockets
+from receivers.grpc_listener import GrpcListener
 from receivers.intake import Intake
 from receivers.otlp_grpc import OtlpGrpcServer, OtlpGrpcSettings
+from tests.backends.process import free_port
 from tests.payloads import context, traces
 from tests.receivers.consuming import Consuming
 
@@ -73,33 +75,37 @@ async def test_hand_over() -> None:
             assert (len(old.payloads), len(new.payloads)) == (1, 1)
 
 
-async def test_requests_between_two_receivers_wait() -> None:
-    """Where the old one has to go before the new one comes."""
-    sockets, new = Sockets(), Consuming()
-    async with sockets.held():
-        async with receiver(sockets, Consuming()) as first:
-            port = first.port
-        async with channel(f"127.0.0.1:{port}") as export:
-            early = export(SPANS.payload)
-            await asyncio.sleep(0.05)
-            async with receiver(sockets, new):
-                assert await early == b""
-    assert len(new.payloads) == 1
+async def started(timeout_seconds: float = 9.0) -> GrpcListener:
+    """A listener that no receiver has yet."""
+    settings = OtlpGrpcSettings(endpoint="127.0.0.1:0")
+    return await GrpcListener(settings, Deadline(timeout_seconds)).start(settings, context("otlp"), None)
+
+
+async def test_requests_before_there_is_a_receiver_wait() -> None:
+    """The server listens a moment earlier."""
+    listener, came = await started(), asyncio.Event()
+
+    async def take(_signal: Signal, _context: object) -> None:
+        came.set()
+
+    async with channel(f"127.0.0.1:{listener.port}") as export:
+        early = export(SPANS.payload)
+        await asyncio.sleep(0.05)
+        async with listener.taken_by(take, Deadline(9.0)):
+            assert await early == b""
+    await listener.close()
+    assert came.is_set()
 
 
 async def test_requests_for_which_no_receiver_comes() -> None:
     """They are told to come again, and keep nobody from stopping."""
-    sockets = Sockets()
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(sockets.held())
-        async with receiver(sockets, Consuming(), timeout_seconds=3600.0) as first:
-            port = first.port
-        async with channel(f"127.0.0.1:{port}") as export:
-            early = export(SPANS.payload)
-            await asyncio.sleep(0.05)
-            await held.aclose()
-            assert await early.code() is grpc.StatusCode.UNAVAILABLE
-            assert await early.details() == "the receiver stops; retry after 1 s"
+    listener = await started(timeout_seconds=3600.0)
+    async with channel(f"127.0.0.1:{listener.port}") as export:
+        early = export(SPANS.payload)
+        await asyncio.sleep(0.05)
+        await listener.close()
+        assert await early.code() is grpc.StatusCode.UNAVAILABLE
+        assert await early.details() == "the receiver stops; retry after 1 s"
 
 
 async def test_a_receiver_with_other_options_has_a_server_of_its_own() -> None:
@@ -113,6 +119,22 @@ async def test_a_receiver_with_other_options_has_a_server_of_its_own() -> None:
             async with channel(f"127.0.0.1:{second.port}") as export:
                 assert await export(SPANS.payload) == b""
     assert (len(old.payloads), len(new.payloads)) == (0, 5)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])
+async def test_a_receiver_at_another_host_of_the_port(host: str) -> None:
+    """As when it is opened to other machines: it is there all the time."""
+    sockets, old, new, port = Sockets(), Consuming(), Consuming(), free_port()
+    async with AsyncExitStack() as later:
+        async with receiver(sockets, old, f"127.0.0.1:{port}") as first:
+            await later.enter_async_context(receiver(sockets, new, f"{host}:{port}"))
+            async with channel(f"127.0.0.1:{first.port}") as export:
+                assert await export(SPANS.payload) == b""
+        for _ in range(5):
+            async with channel(f"127.0.0.1:{first.port}") as export:
+                assert await export(SPANS.payload) == b""
+    assert len(old.payloads) + len(new.payloads) == 6
+    assert len(new.payloads) >= 5
 
 
 async def test_late_requests_are_ended_at_the_deadline() -> None:
