@@ -17,9 +17,9 @@ from config.auth import AuthSettings
 from config.settings import Seconds, Secret
 from config.tls import ClientTls
 from exporters.names import Names
-from pipeline.authentication import HeaderSource, header_source
 from pipeline.component import Context, ExporterSettings
 from pipeline.errors import Refused, Rejected, TooLarge
+from pipeline.serving.authentication import HeaderSource, header_source
 
 __all__ = ["USER_AGENT", "Answer", "HttpExporter", "HttpExporterSettings", "judge"]
 

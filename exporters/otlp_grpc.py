@@ -15,10 +15,10 @@ from config.settings import ByteSize, Seconds, Secret
 from config.tls import ClientTls
 from exporters.otlp_answer import rejected_items
 from exporters.otlp_grpc_channel import Channel, Line
-from pipeline.authentication import HeaderSource, header_source
 from pipeline.batch import Batch
 from pipeline.component import Context, Encoded, ExporterSettings, Request
 from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
+from pipeline.serving.authentication import HeaderSource, header_source
 
 __all__ = ["OtlpGrpc", "OtlpGrpcExporterSettings"]
 

@@ -22,8 +22,8 @@ from exporters.prometheus_table import Naming, Reason, Table
 from exporters.prometheus_text import OPEN_METRICS, TEXT, text
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, ExporterSettings, ProcessorSettings, Request
-from pipeline.listening import Address, ListeningSettings, listen
 from pipeline.queues.queue import QueueSettings
+from pipeline.serving.listening import Address, ListeningSettings, listen
 from processors.delta_to_cumulative import DeltaToCumulativeSettings
 from wire.prometheus_names import Strategy
 

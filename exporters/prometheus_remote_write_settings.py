@@ -14,7 +14,7 @@ from exporters.prometheus_settings import Labels, ResourceLabels, strategy
 from pipeline.batch import Batch, Signal
 from pipeline.component import ProcessorSettings, Request
 from pipeline.queues.queue import QueueSettings
-from pipeline.retry import RetrySettings
+from pipeline.sending.retry import RetrySettings
 from processors.delta_to_cumulative import DeltaToCumulativeSettings
 from wire.prometheus_names import Escaping, Naming, Strategy
 from wire.remote_write import Options

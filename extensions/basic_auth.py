@@ -18,9 +18,9 @@ from config.settings import Secret, Settings
 from extensions.htpasswd import is_right, users
 from extensions.presented import presented
 from extensions.unentered import Unentered
-from pipeline.authentication import Client, Unauthenticated, Values
 from pipeline.component import Context, ExtensionSettings
 from pipeline.errors import Refused
+from pipeline.serving.authentication import Client, Unauthenticated, Values
 
 __all__ = ["BasicAuthSettings", "BasicCredentials", "BasicUsers"]
 
@@ -129,7 +129,7 @@ class BasicUsers(Unentered):
         self._waiting, self._checking = 0, asyncio.Semaphore(_AT_ONCE)
 
     async def authenticate(self, values: Values) -> Client:
-        """`pipeline.authentication.Authenticator`."""
+        """`pipeline.serving.authentication.Authenticator`."""
         user, password = _decoded(presented(values, "Authorization", "Basic", _CHALLENGE))
         if not await self._is_right(user, password):
             raise Unauthenticated("the user or the password is wrong", _CHALLENGE)
@@ -176,7 +176,7 @@ class BasicCredentials(Unentered):
         self._header = Reloading(files, settings.header, say=context.log.warning)
 
     async def authorize(self, headers: CIMultiDict[str]) -> None:
-        """`pipeline.authentication.HeaderSource`."""
+        """`pipeline.serving.authentication.HeaderSource`."""
         headers["Authorization"] = await self._header.fresh()
 
     async def renew(self, headers: CIMultiDict[str]) -> bool:

@@ -15,8 +15,8 @@ from config.reloading import Reloading
 from config.settings import Secret
 from extensions.presented import presented, sendable
 from extensions.unentered import Unentered
-from pipeline.authentication import Client, Unauthenticated, Values
 from pipeline.component import Context, ExtensionSettings
+from pipeline.serving.authentication import Client, Unauthenticated, Values
 
 __all__ = ["BearerTokenAuth", "BearerTokenAuthSettings"]
 
@@ -94,7 +94,7 @@ class BearerTokenAuth(Unentered):
         self._tokens = Reloading(files, settings.known, say=context.log.warning)
 
     async def authenticate(self, values: Values) -> Client:
-        """`pipeline.authentication.Authenticator`. A client is called by the place of its token."""
+        """`pipeline.serving.authentication.Authenticator`. A client is called by the place of its token."""
         tokens = await self._tokens.fresh()
         digest = _digest(presented(values, self._header, self._scheme, self._challenge))
         # All of them, and digests of one length: the time says neither which token was near nor how far it agreed.
@@ -104,7 +104,7 @@ class BearerTokenAuth(Unentered):
         return Client(f"token {agree.index(True) + 1}")
 
     async def authorize(self, headers: CIMultiDict[str]) -> None:
-        """`pipeline.authentication.HeaderSource`."""
+        """`pipeline.serving.authentication.HeaderSource`."""
         headers[self._header] = self._shown(await self._tokens.fresh())
 
     async def renew(self, headers: CIMultiDict[str]) -> bool:

@@ -87,7 +87,7 @@ class HeadersSetter(Unentered):
         ]
 
     async def authorize(self, headers: CIMultiDict[str]) -> None:
-        """`pipeline.authentication.HeaderSource`."""
+        """`pipeline.serving.authentication.HeaderSource`."""
         for settings, value in self._headers:
             _set(headers, settings, await value.fresh())
 

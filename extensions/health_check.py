@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from pipeline.component import Context, ExtensionSettings
-from pipeline.listening import Address, ListeningSettings, listen
+from pipeline.serving.listening import Address, ListeningSettings, listen
 from pipeline.telemetry import Status
 
 __all__ = ["HealthCheck", "HealthCheckSettings"]

@@ -6,7 +6,7 @@ serves receivers whose pipelines have none.
 
 from extensions.unentered import Unentered
 from pipeline.component import Context, ExtensionSettings
-from pipeline.memory_limit import MemoryLimit, MemoryLimitSettings
+from pipeline.serving.memory_limit import MemoryLimit, MemoryLimitSettings
 
 __all__ = ["MemoryGuard", "MemoryGuardSettings"]
 

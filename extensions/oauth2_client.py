@@ -108,7 +108,7 @@ class Oauth2Client:
         await self._fetching.close()
 
     async def authorize(self, headers: CIMultiDict[str]) -> None:
-        """`pipeline.authentication.HeaderSource`."""
+        """`pipeline.serving.authentication.HeaderSource`."""
         if not self._header or self._clock() >= self._renew_at:
             async with self._one_at_a_time:
                 if not self._header or self._clock() >= self._renew_at:

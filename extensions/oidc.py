@@ -16,8 +16,8 @@ from config.tls import ClientTls
 from extensions.fetching import Fetching, secure_url
 from extensions.issuer_keys import ALGORITHMS, IssuerKeys
 from extensions.presented import presented
-from pipeline.authentication import Client, Unauthenticated, Values
 from pipeline.component import Context, ExtensionSettings
+from pipeline.serving.authentication import Client, Unauthenticated, Values
 
 __all__ = ["Oidc", "OidcSettings", "ProviderSettings"]
 
@@ -112,7 +112,7 @@ class Oidc:
         await self._stack.aclose()
 
     async def authenticate(self, values: Values) -> Client:
-        """`pipeline.authentication.Authenticator`."""
+        """`pipeline.serving.authentication.Authenticator`."""
         token = presented(values, self._attribute, "Bearer", _CHALLENGE)
         issuer, algorithm, key_id = _claimed(token)
         provider = self._providers.get(issuer)

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.authentication import Unauthenticated, Values
+from pipeline.serving.authentication import Unauthenticated, Values
 
 __all__ = ["presented", "sendable"]
 

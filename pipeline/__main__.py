@@ -39,13 +39,13 @@ from config.reference import reference, rows, summary
 from config.schema import schema as json_schema
 from demo.show import Demo
 from demo.show import run as run_demo
-from pipeline.comparing import NotComparable, compare, lines
-from pipeline.egress import checked
 from pipeline.garbage import collect_rarely
 from pipeline.logs import logger, speak_for_libraries
-from pipeline.operating_commands import deadletter_commands, queue_commands
-from pipeline.origin import Origin
-from pipeline.reload import Reloads
+from pipeline.operating.commands import deadletter_commands, queue_commands
+from pipeline.reload.comparing import NotComparable, compare, lines
+from pipeline.reload.origin import Origin
+from pipeline.reload.reloads import Reloads
+from pipeline.sending.egress import checked
 from pipeline.service import Service
 from processors.cardinality import screen
 from rehearsal import commands

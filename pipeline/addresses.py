@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from config.model import Config
 from config.settings import within
-from pipeline.listening import ListeningSettings
 from pipeline.parts import used
-from pipeline.sockets import SocketAddress, addresses_of
+from pipeline.serving.listening import ListeningSettings
+from pipeline.serving.sockets import SocketAddress, addresses_of
 
 __all__ = ["check_addresses"]
 

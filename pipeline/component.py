@@ -26,8 +26,8 @@ from pipeline.batch import Batch, Signal
 from pipeline.deadline import Deadline
 from pipeline.queues.dead_letters import DeadLetterSettings
 from pipeline.queues.queue import Merge, QueueSettings
-from pipeline.retry import RetrySettings
-from pipeline.sockets import Sockets
+from pipeline.sending.retry import RetrySettings
+from pipeline.serving.sockets import Sockets
 from pipeline.telemetry import Telemetry
 
 __all__ = [

@@ -23,7 +23,6 @@ from pipeline.component import (
     Receiver,
     ReceiverSettings,
 )
-from pipeline.egress import egress_check
 from pipeline.parts import Fingerprint, Key, about, fingerprints, merges_before, name_before, used
 from pipeline.queues.dead_letters import DeadLetters, letter_file
 from pipeline.queues.drops import Drops
@@ -31,7 +30,8 @@ from pipeline.queues.file import QueueFile
 from pipeline.queues.queue import Merge, Queue
 from pipeline.queues.storage import StorageSettings, storage_of
 from pipeline.router import Destination, Edge, Pipeline, Router, Stage
-from pipeline.sender import Sender
+from pipeline.sending.egress import egress_check
+from pipeline.sending.sender import Sender
 
 __all__ = ["NOTHING", "Graph", "Part", "Source", "build"]
 

@@ -24,8 +24,8 @@ from audit.rules import on_record, rules_digest
 from audit.writer import Writer
 from config.model import AuditSettings, Config
 from pipeline.component import ProcessorSettings, Redacted
-from pipeline.egress import checked, inspecting
 from pipeline.errors import Refused
+from pipeline.sending.egress import checked, inspecting
 from pipeline.telemetry import Telemetry
 from wire.signal import Signal
 

@@ -12,9 +12,9 @@ from config.model import Config, signal_of
 from config.settings import Settings, within
 from pipeline.batch import Signal
 from pipeline.component import ExporterSettings, ProcessorSettings
-from pipeline.egress import inspecting
 from pipeline.queues.queue import Merge
 from pipeline.queues.storage import storage_of
+from pipeline.sending.egress import inspecting
 
 __all__ = ["Fingerprint", "Key", "about", "differences", "fingerprints", "merges_before", "name_before", "used"]
 

@@ -14,10 +14,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from config.reloading import say_nothing
 from config.tls import ServerTls
-from pipeline.authentication import Authenticator, only_known_clients
 from pipeline.deadline import Deadline
-from pipeline.listening import ListeningSettings, listen
-from pipeline.sockets import Sockets
+from pipeline.serving.authentication import Authenticator, only_known_clients
+from pipeline.serving.listening import ListeningSettings, listen
+from pipeline.serving.sockets import Sockets
 from pipeline.telemetry import Telemetry
 
 __all__ = ["serve_self_metrics", "summary"]

@@ -15,18 +15,18 @@ from structlog.typing import FilteringBoundLogger
 
 from config.model import Config
 from pipeline.addresses import check_addresses
-from pipeline.admin import Admin, Commands
-from pipeline.changes import Changes, Unchangeable, changes
 from pipeline.component import Context, ExporterSettings, NoLedger
 from pipeline.deadline import Deadline
 from pipeline.graph import NOTHING, Graph, Part, build
 from pipeline.ledger import AuditLedger
-from pipeline.operating import Operating
+from pipeline.operating.admin import Admin, Commands
+from pipeline.operating.operations import Operating
 from pipeline.parts import Key, about, merges_before
+from pipeline.reload.changes import Changes, Unchangeable, changes
 from pipeline.router import Router
-from pipeline.sender import Sender
+from pipeline.sending.sender import Sender
 from pipeline.service_parts import ADMIN, ANCHORS, METRICS, service_parts
-from pipeline.sockets import Sockets
+from pipeline.serving.sockets import Sockets
 from pipeline.telemetry import Telemetry
 from pipeline.ticker import Holder, Ticker
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any, cast
 
 from config.model import Config
-from pipeline.admin import Admin, Commands
 from pipeline.anchors import Anchors
-from pipeline.authentication import Authenticator
 from pipeline.component import Context
 from pipeline.graph import Graph, Part
 from pipeline.ledger import AuditLedger
+from pipeline.operating.admin import Admin, Commands
 from pipeline.parts import Key, fingerprints
 from pipeline.self_metrics import serve_self_metrics
+from pipeline.serving.authentication import Authenticator
 
 __all__ = ["ADMIN", "ANCHORS", "METRICS", "service_parts"]
 

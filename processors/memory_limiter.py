@@ -2,12 +2,12 @@
 
 Put it first in every pipeline. Above the soft limit (limit − spike) requests are refused before they are read, so that
 senders keep them and try again; above the hard limit garbage is collected once before that is decided.
-`pipeline/memory_limit.py` says what is measured.
+`pipeline/serving/memory_limit.py` says what is measured.
 """
 
 from pipeline.batch import Batch
 from pipeline.component import Context, ProcessorSettings
-from pipeline.memory_limit import MemoryLimit, MemoryLimitSettings
+from pipeline.serving.memory_limit import MemoryLimit, MemoryLimitSettings
 
 __all__ = ["MemoryLimiter", "MemoryLimiterSettings"]
 

@@ -6,10 +6,10 @@ from typing import cast
 
 from config.auth import AuthSettings
 from config.settings import Settings
-from pipeline.authentication import Authenticator, Client, Forbidden, Unauthenticated, Values
 from pipeline.batch import Signal
 from pipeline.component import Context
 from pipeline.errors import Refused
+from pipeline.serving.authentication import Authenticator, Client, Forbidden, Unauthenticated, Values
 
 __all__ = ["AuthenticatedSettings", "Gate", "tenants_of"]
 

@@ -13,8 +13,8 @@ from pipeline.batch import Signal
 from pipeline.component import Context
 from pipeline.deadline import Deadline
 from pipeline.errors import Refused
-from pipeline.listening import ListeningSettings
-from pipeline.sockets import move_socket, parse_address, remove_socket
+from pipeline.serving.listening import ListeningSettings
+from pipeline.serving.sockets import move_socket, parse_address, remove_socket
 from receivers.grpc_methods import server
 from receivers.grpc_server import GrpcServerSettings
 from receivers.status import answer_to

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from config.settings import Seconds, Settings
 from pipeline.component import Context
-from pipeline.listening import Address, ListeningSettings
+from pipeline.serving.listening import Address, ListeningSettings
 from receivers.admission import client_of
 from receivers.door import DoorSettings
 

@@ -7,9 +7,9 @@ from aiohttp import web
 from pydantic import Field
 
 from config.settings import ByteSize, Seconds
-from pipeline.connections import ConnectionLimits
 from pipeline.errors import Refused, Rejected, TooLarge
-from pipeline.listening import Listening, ListeningSettings, listen
+from pipeline.serving.connections import ConnectionLimits
+from pipeline.serving.listening import Listening, ListeningSettings, listen
 from receivers.admission import Place
 from receivers.door import Door, DoorSettings
 from receivers.in_thread import in_thread_if_large

@@ -12,10 +12,10 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from pipeline.authentication import Client
 from pipeline.batch import Batch, Signal
 from pipeline.component import Consumer, Context, ReceiverSettings
-from pipeline.listening import Address
+from pipeline.serving.authentication import Client
+from pipeline.serving.listening import Address
 from receivers.admission import Place, client_of
 from receivers.authentication import tenants_of
 from receivers.door import Door

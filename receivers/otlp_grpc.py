@@ -11,7 +11,7 @@ from pydantic import field_validator
 from config.tls import ServerTls
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, Rejected
-from pipeline.listening import Address
+from pipeline.serving.listening import Address
 from receivers.authentication import tenants_of
 from receivers.door import Door
 from receivers.grpc_listener import GrpcListener

@@ -14,7 +14,7 @@ from pydantic import Field
 from config.settings import Settings
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Rejected
-from pipeline.listening import Address
+from pipeline.serving.listening import Address
 from receivers.admission import client_of
 from receivers.authentication import tenants_of
 from receivers.door import Door

@@ -11,8 +11,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from pipeline.authentication import Forbidden, Unauthenticated
 from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
+from pipeline.serving.authentication import Forbidden, Unauthenticated
 
 __all__ = ["Answer", "answer_to"]
 

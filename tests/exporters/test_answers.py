@@ -14,7 +14,7 @@ from exporters import EXPORTERS
 from pipeline.batch import Batch
 from pipeline.component import Exporter
 from pipeline.errors import Refused, Rejected, TooLarge
-from pipeline.retry import RetrySettings
+from pipeline.sending.retry import RetrySettings
 from tests.exporters.raw_server import raw_server
 from tests.payloads import context, logs, metrics, traces
 from tests.receivers.tls import Certificates

@@ -14,11 +14,11 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from exporters.prometheus_remote_write import PrometheusRemoteWriteSettings
 from pipeline.batch import Batch
 from pipeline.queues.queue import Merge, Queue
-from pipeline.sender import Sender
+from pipeline.sending.sender import Sender
 from pipeline.telemetry import Telemetry
 from tests.exporters.remote_write_receiver import V2, Receiver, batch, context_of
 from tests.payloads import put_released
-from tests.pipeline.test_sender import Time
+from tests.pipeline.sending.test_sender import Time
 from tests.wire.remote_write_messages import Read, Request, WriteRequest
 from tests.wire.test_remote_write import at, attributes, bits, counter, gauge, histogram, named, payload
 from tests.wire.test_remote_write_native import exponential_histogram

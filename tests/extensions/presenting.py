@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipeline.authentication import Authenticator, Unauthenticated, Values
+from pipeline.serving.authentication import Authenticator, Unauthenticated, Values
 
 
 def headers(**given: str | Sequence[str]) -> Values:

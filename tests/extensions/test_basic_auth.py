@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from extensions import basic_auth
 from extensions.basic_auth import BasicAuthSettings, BasicCredentials, BasicUsers
 from extensions.htpasswd import is_right
-from pipeline.authentication import Client
 from pipeline.errors import Refused
+from pipeline.serving.authentication import Client
 from tests.extensions.presenting import headers, refusal
 from tests.payloads import context
 

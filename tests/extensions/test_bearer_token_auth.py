@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from extensions import bearer_token_auth
 from extensions.bearer_token_auth import BearerTokenAuth, BearerTokenAuthSettings
-from pipeline.authentication import Client
+from pipeline.serving.authentication import Client
 from tests.extensions.presenting import headers, refusal
 from tests.payloads import context
 

@@ -11,7 +11,7 @@ from extensions.memory_limiter import MemoryGuard, MemoryGuardSettings
 from pipeline.__main__ import catalogue
 from pipeline.component import Guard
 from pipeline.errors import Refused
-from pipeline.memory_limit import MemoryLimit
+from pipeline.serving.memory_limit import MemoryLimit
 from tests.payloads import context
 
 

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from config.tls import ServerTls
 from extensions.oidc import Oidc, OidcSettings
-from pipeline.authentication import Client
 from pipeline.errors import Refused
+from pipeline.serving.authentication import Client
 from tests.authority import Authority
 from tests.extensions.issuer import EC, ED, RSA, Issuer, jwk, serving
 from tests.extensions.presenting import headers, refusal

@@ -15,8 +15,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from pipeline.__main__ import catalogue
 from pipeline.logs import logger
-from pipeline.origin import Origin
-from pipeline.reload import Outcome, Reloads
+from pipeline.reload.origin import Origin
+from pipeline.reload.reloads import Outcome, Reloads
 from pipeline.service import Service
 from tests.payloads import traces
 

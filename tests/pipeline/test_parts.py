@@ -10,8 +10,8 @@ import pytest
 from config.load import Source, load
 from config.model import Config
 from pipeline.__main__ import catalogue
-from pipeline.changes import changes
 from pipeline.parts import Key, differences, fingerprints
+from pipeline.reload.changes import changes
 from tests.pipeline.daemon import BASE, UNREDACTED, Tree, changed
 
 ROOT = Path(__file__).parent.parent.parent

@@ -5,7 +5,7 @@ import pytest
 from pipeline.batch import Batch, Signal
 from pipeline.component import Guard
 from pipeline.errors import Refused
-from pipeline.memory_limit import MemoryLimit
+from pipeline.serving.memory_limit import MemoryLimit
 from processors.memory_limiter import MemoryLimiter, MemoryLimiterSettings
 from tests.payloads import context
 

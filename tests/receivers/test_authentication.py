@@ -14,10 +14,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from config.auth import AuthSettings
 from extensions.bearer_token_auth import BearerTokenAuthSettings
 from extensions.unentered import Unentered
-from pipeline.authentication import Client, Forbidden, Values
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Extension
 from pipeline.errors import Refused
+from pipeline.serving.authentication import Client, Forbidden, Values
 from receivers.authentication import AuthenticatedSettings, Gate, tenants_of
 from receivers.json_logs import JsonLogsSettings
 from receivers.otlp import Otlp, OtlpSettings

@@ -16,8 +16,8 @@ from extensions.memory_limiter import MemoryGuard, MemoryGuardSettings
 from pipeline.batch import Batch, Signal
 from pipeline.component import Consumer, Context
 from pipeline.errors import Refused
-from pipeline.memory_limit import MemoryLimit
 from pipeline.router import Pipeline, Router, Stage
+from pipeline.serving.memory_limit import MemoryLimit
 from processors.memory_limiter import MemoryLimiter
 from receivers.intake import Intake
 from receivers.otlp_grpc import OtlpGrpcServer, OtlpGrpcSettings

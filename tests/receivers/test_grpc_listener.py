@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pipeline.batch import Batch, Signal
 from pipeline.component import Consumer
 from pipeline.deadline import Deadline
-from pipeline.sockets import Sockets
+from pipeline.serving.sockets import Sockets
 from receivers.grpc_listener import GrpcListener
 from receivers.intake import Intake
 from receivers.otlp_grpc import OtlpGrpcServer, OtlpGrpcSettings

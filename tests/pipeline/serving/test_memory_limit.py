@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.errors import Refused
-from pipeline.memory_limit import MemoryLimit, MemoryLimitSettings, available_bytes, resident_bytes
+from pipeline.serving.memory_limit import MemoryLimit, MemoryLimitSettings, available_bytes, resident_bytes
 
 MIB = 2**20
 

@@ -17,11 +17,11 @@ from structlog.typing import FilteringBoundLogger
 from config.errors import ConfigError
 from config.load import Source
 from config.model import Config
-from pipeline.admin import answer
-from pipeline.changes import Changes, Unchangeable, changes
 from pipeline.garbage import collect_all
 from pipeline.logs import where
-from pipeline.origin import Origin
+from pipeline.operating.admin import answer
+from pipeline.reload.changes import Changes, Unchangeable, changes
+from pipeline.reload.origin import Origin
 from pipeline.service import Service
 
 __all__ = ["Outcome", "Reloads"]

@@ -13,7 +13,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, M
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from pipeline.batch import Batch, Signal
-from pipeline.changes import Changes
+from pipeline.reload.changes import Changes
 from pipeline.self_metrics import summary
 from tests.backends.process import free_port
 from tests.payloads import metrics, pairs, traces

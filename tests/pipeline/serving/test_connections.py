@@ -8,10 +8,10 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from pipeline.connections import ConnectionLimits
 from pipeline.deadline import Deadline
-from pipeline.listening import ListeningSettings, listen
-from pipeline.sockets import Sockets
+from pipeline.serving.connections import ConnectionLimits
+from pipeline.serving.listening import ListeningSettings, listen
+from pipeline.serving.sockets import Sockets
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

@@ -14,10 +14,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from config.model import AdminSettings, is_this_machine
-from pipeline.authentication import Authenticator, only_known_clients
 from pipeline.component import Context
-from pipeline.listening import ListeningSettings, listen
 from pipeline.logs import where
+from pipeline.serving.authentication import Authenticator, only_known_clients
+from pipeline.serving.listening import ListeningSettings, listen
 
 __all__ = ["AUTHORIZATION", "Admin", "Commands", "answer"]
 

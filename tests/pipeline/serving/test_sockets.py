@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sockets import Sockets, move_socket, parse_address, remove_socket
+from pipeline.serving.sockets import Sockets, move_socket, parse_address, remove_socket
 
 ANY = "127.0.0.1:0"
 

@@ -19,7 +19,7 @@ from pipeline.errors import Refused, Rejected, TooLarge
 from pipeline.queues.file import QueueFile
 from pipeline.queues.queue import Merge, Queue
 from pipeline.queues.storage import StorageSettings
-from pipeline.sender import Sender
+from pipeline.sending.sender import Sender
 from pipeline.telemetry import Status
 from tests.payloads import context, decoded_spans, dropped, put_released, traces
 

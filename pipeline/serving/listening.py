@@ -14,9 +14,9 @@ from pydantic import AfterValidator
 
 from config.settings import Settings
 from config.tls import ServerTls
-from pipeline.connections import Connection, ConnectionLimits, Connections, ignore
 from pipeline.deadline import Deadline
-from pipeline.sockets import Sockets, parse_address
+from pipeline.serving.connections import Connection, ConnectionLimits, Connections, ignore
+from pipeline.serving.sockets import Sockets, parse_address
 
 __all__ = ["Address", "Listening", "ListeningSettings", "listen"]
 

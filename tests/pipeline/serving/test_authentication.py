@@ -7,10 +7,10 @@ import aiohttp
 from aiohttp import web
 
 from extensions.unentered import Unentered
-from pipeline.authentication import Client, Unauthenticated, Values, only_known_clients
 from pipeline.deadline import Deadline
 from pipeline.errors import Refused
-from pipeline.listening import ListeningSettings, listen
+from pipeline.serving.authentication import Client, Unauthenticated, Values, only_known_clients
+from pipeline.serving.listening import ListeningSettings, listen
 
 
 class Known(Unentered):

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, Exporter, Redacted, Request
-from pipeline.egress import Findings
 from pipeline.errors import Refused, Rejected, TooLarge
 from pipeline.logs import where
 from pipeline.queues.dead_letters import DeadLetters
-from pipeline.retry import RetrySettings
+from pipeline.sending.egress import Findings
+from pipeline.sending.retry import RetrySettings
 
 __all__ = ["Delivery", "Left"]
 

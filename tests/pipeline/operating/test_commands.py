@@ -20,7 +20,7 @@ from pipeline.queues.storage import StorageSettings
 from pipeline.service import Service
 from tests.backends.process import free_port, get, wait_until
 from tests.payloads import context, put_released
-from tests.pipeline.test_sender import spans
+from tests.pipeline.sending.test_sender import spans
 
 WIDE = {"COLUMNS": "200", "NO_COLOR": "1"}
 

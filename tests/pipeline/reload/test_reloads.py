@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from config.load import Source
 from pipeline.__main__ import app
-from pipeline.changes import changes
-from pipeline.comparing import NotComparable, compare, lines
-from pipeline.origin import Origin
-from pipeline.reload import Reloads
+from pipeline.reload.changes import changes
+from pipeline.reload.comparing import NotComparable, compare, lines
+from pipeline.reload.origin import Origin
+from pipeline.reload.reloads import Reloads
 from tests.pipeline.daemon import BASE, GONE, Reloadable, changed, running
 
 OTHER = changed(BASE, {"exporters::file::rotation": {"max_megabytes": 50}})

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.retry import RetrySettings
+from pipeline.sending.retry import RetrySettings
 
 
 def middle(low: float, high: float) -> float:

@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack
 from structlog.typing import FilteringBoundLogger
 
 from config.model import Config
-from pipeline.authentication import HeaderSource
 from pipeline.component import Context
 from pipeline.deadline import Deadline
 from pipeline.graph import build
 from pipeline.queues.queue import Queue
+from pipeline.serving.authentication import HeaderSource
 from pipeline.telemetry import Telemetry
 
 __all__ = ["drain"]

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from pipeline.admin import Commands, answer
 from pipeline.batch import Signal
+from pipeline.operating.admin import Commands, answer
 from pipeline.queues.dead_letters import DeadLetters, Letters
 from pipeline.queues.queue import Queue
 from pipeline.telemetry import Telemetry

@@ -11,10 +11,10 @@ from typing import Self
 
 from pipeline.batch import Batch
 from pipeline.component import Context, Exporter, ExporterSettings, Request
-from pipeline.delivery import Delivery, Left
-from pipeline.egress import Findings, nothing_found
 from pipeline.queues.dead_letters import DeadLetters
 from pipeline.queues.queue import Lease, Merge, Queue
+from pipeline.sending.delivery import Delivery, Left
+from pipeline.sending.egress import Findings, nothing_found
 from pipeline.telemetry import Status
 
 __all__ = ["Sender"]

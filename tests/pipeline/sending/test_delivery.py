@@ -9,14 +9,14 @@ import pytest
 
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, ExporterSettings, Request
-from pipeline.egress import Findings
 from pipeline.errors import Refused, Rejected, TooLarge
 from pipeline.queues.dead_letters import DeadLetters, DeadLetterSettings, Letters, letter_file
 from pipeline.queues.queue import Merge, Queue
 from pipeline.queues.storage import StorageSettings
-from pipeline.sender import Sender
+from pipeline.sending.egress import Findings
+from pipeline.sending.sender import Sender
 from tests.payloads import context, decoded_spans, dropped, put_released
-from tests.pipeline.test_sender import Scripted, Time, sent, spans
+from tests.pipeline.sending.test_sender import Scripted, Time, sent, spans
 
 
 @asynccontextmanager

@@ -15,14 +15,14 @@ from config.load import Source, load
 from pipeline.__main__ import catalogue
 from pipeline.batch import Batch, Signal
 from pipeline.component import Encoded, ExporterSettings, Request
-from pipeline.egress import Findings, inspecting
 from pipeline.logs import logger
 from pipeline.queues.queue import Merge, Queue
-from pipeline.sender import Sender
+from pipeline.sending.egress import Findings, inspecting
+from pipeline.sending.sender import Sender
 from pipeline.service import Service
 from tests.backends.process import wait_until
 from tests.payloads import context, dropped, pairs, put_released, traces
-from tests.pipeline.test_sender import Scripted, sent, spans
+from tests.pipeline.sending.test_sender import Scripted, sent, spans
 
 CONFIG = """
 receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}}}

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from config.load import Source
-from pipeline.admin import AUTHORIZATION
-from pipeline.changes import changes
-from pipeline.origin import Origin
+from pipeline.operating.admin import AUTHORIZATION
+from pipeline.reload.changes import changes
+from pipeline.reload.origin import Origin
 
 __all__ = ["NotComparable", "compare", "lines"]
 
@@ -30,8 +30,8 @@ class NotComparable(Exception):
 
 
 def compare(origin: Origin, against: str) -> Mapping[str, Any]:
-    """`pipeline.changes.Changes`, as plain values. `against` is the URL of an admin endpoint, whose daemon reads the
-    configuration with its own environment, or the path of a configuration file.
+    """`pipeline.reload.changes.Changes`, as plain values. `against` is the URL of an admin endpoint, whose daemon reads
+    the configuration with its own environment, or the path of a configuration file.
 
     Raises: `ConfigError`; `NotComparable`.
     """

@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from config.model import Config
-from pipeline.admin import AUTHORIZATION
 from pipeline.component import ExporterSettings
-from pipeline.draining import drain
 from pipeline.logs import logger
-from pipeline.operating import Operating
+from pipeline.operating.admin import AUTHORIZATION
+from pipeline.operating.draining import drain
+from pipeline.operating.operations import Operating
 from pipeline.queues.dead_letters import DeadLetters, letter_file
 from pipeline.queues.file import QueueFile
 from pipeline.queues.listing import Listed, listed

@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
-from pipeline.connections import ConnectionLimits
 from pipeline.deadline import Deadline
-from pipeline.listening import ListeningSettings, listen
+from pipeline.serving.connections import ConnectionLimits
+from pipeline.serving.listening import ListeningSettings, listen
 from tests.receivers.tls import Certificates
 
 LIMITS = ConnectionLimits(grace_seconds=0.05)

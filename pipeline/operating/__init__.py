@@ -1,0 +1,1 @@
+"""What people do to a running daemon: the admin endpoint, and the commands that use it."""
