@@ -9,7 +9,7 @@ from config.errors import Problem
 from config.model import PipelineSettings, Service
 from config.nodes import List, Map, Node, problem_at
 from config.settings import Settings
-from config.wiring import Defined
+from config.uses import Defined
 
 __all__ = ["redactors", "unchecked", "unredacted"]
 
