@@ -1,7 +1,7 @@
 """`memory_limiter`: turns senders away while the process uses too much memory, before the operating system ends it.
 
 Put it first in every pipeline. Above the soft limit (limit − spike) requests are refused before they are read, so that
-senders keep them and try again; above the hard limit garbage is collected once before that is decided.
+senders keep them and try again. Before that is decided, memory that nothing uses is given back.
 `pipeline/serving/memory_limit.py` says what is measured.
 """
 

@@ -5,7 +5,6 @@ Memory is the resident set of the process, which includes what the kernel counts
 could take back; Python gives freed memory back late, so leave room.
 """
 
-import gc
 import math
 import os
 import resource
@@ -19,6 +18,7 @@ from pydantic import Field, field_validator, model_validator
 
 from config.settings import Seconds, Settings
 from pipeline.errors import Refused
+from pipeline.garbage import give_back
 
 __all__ = ["MemoryLimit", "MemoryLimitSettings", "available_bytes", "resident_bytes"]
 
@@ -38,6 +38,11 @@ class MemoryLimitSettings(Settings):
     """The hard limit in percent of the memory the process may use: its cgroup's limit, or all of the machine."""
     spike_limit_percentage: int = Field(default=0, ge=0, le=100)
     """As `spike_limit_mib`, in percent of the same memory. 0 = 20 % of the limit."""
+    min_gc_interval_when_soft_limited: Seconds = Field(default=10.0, ge=0)
+    """Above the soft limit, memory that nothing uses is given back to the system at most this often: else a process
+    that refuses everything, and so frees nothing, could stay above it for ever."""
+    min_gc_interval_when_hard_limited: Seconds = Field(default=0.0, ge=0)
+    """The same above the hard limit. 0 = at each check."""
 
     @field_validator("check_interval")
     @classmethod
@@ -67,8 +72,8 @@ class MemoryLimitSettings(Settings):
 
 
 class MemoryLimit:
-    """Looks at the process's memory at most once per interval; above the soft limit nothing is let in. Above the hard
-    limit garbage is collected once before that is decided.
+    """Looks at the process's memory at most once per interval; above the soft limit nothing is let in. Before that is
+    decided what is unused is given back, now and then.
     """
 
     def __init__(
@@ -79,13 +84,15 @@ class MemoryLimit:
         clock: Callable[[], float] = time.monotonic,
         used: Callable[[], int] | None = None,
         available: Callable[[], int] | None = None,
+        give_back: Callable[[], None] = give_back,
     ) -> None:
-        self._name = name
+        self._name, self._settings = name, settings
         self._interval = settings.check_interval
         self._soft, self._hard = settings.limits(available or available_bytes)
         self._clock = clock
         self._used = used or resident_bytes
-        self._next_check = -math.inf
+        self._give_back = give_back
+        self._next_check, self._given_back = -math.inf, -math.inf
         self._bytes = 0
 
     def admit(self) -> None:
@@ -93,7 +100,7 @@ class MemoryLimit:
         now = self._clock()
         if now >= self._next_check:
             self._next_check = now + self._interval
-            self._bytes = self._measure()
+            self._bytes = self._measure(now)
         if self._bytes > self._soft:
             raise Refused(
                 f"{self._name}: the process uses {self._bytes // _MIB} MiB of memory and refuses data "
@@ -102,11 +109,14 @@ class MemoryLimit:
                 reason="memory",
             )
 
-    def _measure(self) -> int:
-        used = self._used()
-        if used <= self._hard:
+    def _measure(self, now: float) -> int:
+        used, settings = self._used(), self._settings
+        is_hard = used > self._hard
+        interval = settings.min_gc_interval_when_hard_limited if is_hard else settings.min_gc_interval_when_soft_limited
+        if used <= self._soft or now - self._given_back < interval:
             return used
-        gc.collect()
+        self._given_back = now
+        self._give_back()
         return self._used()
 
 

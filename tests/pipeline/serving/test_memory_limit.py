@@ -18,7 +18,7 @@ class Machine:
     def __init__(self) -> None:
         self.now = 100.0
         self.used = [0]
-        self.looks = 0
+        self.looks = self.given_back = 0
 
     def clock(self) -> float:
         return self.now
@@ -27,10 +27,20 @@ class Machine:
         self.looks += 1
         return self.used[min(self.looks, len(self.used)) - 1] * MIB
 
+    def give_back(self) -> None:
+        self.given_back += 1
+
 
 def limit(machine: Machine, available: Callable[[], int] | None = None, **written: object) -> MemoryLimit:
     settings = MemoryLimitSettings.model_validate(written)
-    return MemoryLimit("memory_limiter", settings, clock=machine.clock, used=machine.memory, available=available)
+    return MemoryLimit(
+        "memory_limiter",
+        settings,
+        clock=machine.clock,
+        used=machine.memory,
+        available=available,
+        give_back=machine.give_back,
+    )
 
 
 def test_passes_below_the_soft_limit() -> None:
@@ -50,13 +60,12 @@ def test_refuses_above_the_soft_limit() -> None:
         "memory_limiter: the process uses 81 MiB of memory and refuses data above 80 MiB; retry after 2 s"
     )
     assert (caught.value.retry_after_seconds, caught.value.reason) == (2.0, "memory")
-    assert machine.looks == 1
 
 
 def test_looks_once_per_interval() -> None:
     """Between two checks the last measurement decides, both ways."""
     machine = Machine()
-    machine.used = [10, 95, 10]
+    machine.used = [10, 95, 95, 10]
     tested = limit(machine, limit_mib=100)
     tested.admit()
     machine.now += 0.9
@@ -66,17 +75,31 @@ def test_looks_once_per_interval() -> None:
     for _ in range(3):
         with pytest.raises(Refused):
             tested.admit()
-    assert machine.looks == 2
+    assert machine.looks == 3
     machine.now += 1
     tested.admit()
 
 
-def test_collects_garbage_above_the_hard_limit() -> None:
-    """Measured again after one collection: enough freed means no refusal."""
+@pytest.mark.parametrize("used", [81, 101])
+def test_gives_back_what_is_unused(used: int) -> None:
+    """And measures again: if that was enough, nothing is refused."""
     machine = Machine()
-    machine.used = [101, 50]
+    machine.used = [used, 50]
     limit(machine, limit_mib=100).admit()
-    assert machine.looks == 2
+    assert (machine.looks, machine.given_back) == (2, 1)
+
+
+@pytest.mark.parametrize(("used", "times"), [(90, 2), (110, 11)])
+def test_how_often_it_gives_back(used: int, times: int) -> None:
+    """Every ten seconds above the soft limit, at each check above the hard one: it costs time in which nothing runs."""
+    machine = Machine()
+    machine.used = [used]
+    tested = limit(machine, limit_mib=100)
+    for _ in range(11):
+        with pytest.raises(Refused):
+            tested.admit()
+        machine.now += 1
+    assert machine.given_back == times
 
 
 def test_refuses_when_collecting_did_not_help() -> None:
