@@ -21,7 +21,7 @@ from pipeline.component import Context, ExporterSettings
 from pipeline.errors import Refused, Rejected, TooLarge
 from pipeline.serving.authentication import HeaderSource, header_source
 
-__all__ = ["USER_AGENT", "Answer", "HttpExporter", "HttpExporterSettings", "judge"]
+__all__ = ["USER_AGENT", "Answer", "HttpExporter", "HttpExporterSettings", "NoAnswer", "judge"]
 
 USER_AGENT = f"telescrub/{version('telescrub')}"
 
@@ -57,6 +57,10 @@ class Answer:
         return f"Answer({self.status})"
 
 
+class NoAnswer(Refused):
+    """A request was sent, at least in part, and nothing is known of it: the destination may have what it carried."""
+
+
 class HttpExporter:
     """What exporters over HTTP are made of: one pool of connections to one destination.
 
@@ -86,8 +90,8 @@ class HttpExporter:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send `body`; `headers` win over the configured ones.
 
-        Raises: `Refused` if no answer came: connection refused or dropped, or time is up; or if the credentials of an
-        extension cannot be had, or are not taken.
+        Raises: `Refused` if there is no connection, `NoAnswer` if it broke or time is up; `Refused` if the credentials
+        of an extension cannot be had, or are not taken.
         """
         sent = CIMultiDict({"User-Agent": USER_AGENT})
         sent.update(self._own_headers)
@@ -113,10 +117,12 @@ class HttpExporter:
         try:
             async with self._session.post(url, data=_stream(body), headers=headers, allow_redirects=False) as response:
                 return Answer(response.status, response.headers, await _start_of(response.content))
-        except TimeoutError:
-            raise Refused(f"no answer within {self._timeout_seconds:g} s") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except aiohttp.ClientConnectorError as error:
             raise Refused(f"no answer: {type(error).__name__}") from None
+        except TimeoutError:
+            raise NoAnswer(f"no answer within {self._timeout_seconds:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise NoAnswer(f"no answer: {type(error).__name__}") from None
 
 
 async def _start_of(content: aiohttp.StreamReader) -> bytes:

@@ -3,17 +3,21 @@
 The translation is `wire.remote_write`'s. Prometheus answers a sample that is late or there already with 400, and 1.0
 then takes nothing of the whole request: such samples are left out beforehand and counted, and where it still complains
 the request is halved until only the bad series are left.
+
+Where a request is sent again of which no answer was heard, `out of order` means that the receiver has it.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakSet
 
-from exporters.http_client import USER_AGENT, Answer, HttpExporter
+from exporters.http_client import USER_AGENT, Answer, HttpExporter, NoAnswer
 from exporters.prometheus_remote_write_answers import (
     complaint,
     has_bad_series,
     is_not_understood,
+    is_out_of_order,
     raise_for,
     rejection,
     written,
@@ -40,7 +44,7 @@ class PrometheusRemoteWriteSettings(RemoteWriteSettings):
         return PrometheusRemoteWrite(self, context)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False, weakref_slot=True)
 class WriteRequest(Request):
     """A request of version 2.0 if `two`, with so many samples."""
 
@@ -58,6 +62,8 @@ class PrometheusRemoteWrite(HttpExporter):
         self._settings, self._context = settings, context
         self._two = settings.protobuf_message is Message.V2
         self._translator = Translator(settings.options(two=self._two), two=self._two)
+        self._unheard: WeakSet[WriteRequest] = WeakSet()
+        """Requests that were sent without an answer: when they are sent again, the receiver may have them."""
         self._headers = {two: {**_HEADERS[two], **settings.authorization_header()} for two in (False, True)}
         context.telemetry.series_cache(context.id, lambda: self._translator.hit_ratio, lambda: self._translator.size)
 
@@ -80,13 +86,20 @@ class PrometheusRemoteWrite(HttpExporter):
         assert isinstance(request, WriteRequest)
         if request.two and not self._two:
             return await self._send_as_1_0(request)
-        answer = await self._post(request.body, two=request.two)
+        answer = await self._post_whole(request, request.body, two=request.two)
         if request.two and is_not_understood(answer):
             self._fall_back()
             return await self._send_as_1_0(request)
         if request.two and answer.status < 500 and (stored := written(answer.headers)) is not None:
             return self._partly(request, stored, answer)
         return await self._judge(request, request.body, answer, two=request.two)
+
+    async def _post_whole(self, request: WriteRequest, body: bytes, *, two: bool) -> Answer:
+        try:
+            return await self._post(body, two=two)
+        except NoAnswer:
+            self._unheard.add(request)
+            raise
 
     async def _post(self, body: bytes, *, two: bool) -> Answer:
         return await self.post(self._settings.endpoint, body, self._headers[two])
@@ -99,7 +112,8 @@ class PrometheusRemoteWrite(HttpExporter):
 
     async def _send_as_1_0(self, request: WriteRequest) -> int:
         body, left_out = await asyncio.to_thread(as_1_0, request.body, self._renamed)
-        rejected = await self._judge(request, body, await self._post(body, two=False), two=False)
+        answer = await self._post_whole(request, body, two=False)
+        rejected = await self._judge(request, body, answer, two=False)
         return min(rejected + left_out, request.items)
 
     def _renamed(self, name: str, value: str) -> tuple[str, str]:
@@ -112,6 +126,8 @@ class PrometheusRemoteWrite(HttpExporter):
 
     def _partly(self, request: WriteRequest, stored: int, answer: Answer) -> int:
         """The points of a request of 2.0 that were not stored: the receiver keeps the good ones, and says how many."""
+        if request in self._unheard and is_out_of_order(answer):
+            return 0
         if not stored:
             raise_for(answer)
         missing = _share(request.items, max(request.samples - stored, 0), request.samples)
@@ -124,26 +140,27 @@ class PrometheusRemoteWrite(HttpExporter):
         if not has_bad_series(answer):
             raise_for(answer)
             return 0
-        search = _Search()
-        rejected = await self._halve(body, two, search)
+        search = _Search(is_repeat=request in self._unheard)
+        rejected = await self._halve(body, answer, two, search)
         if rejected == search.series:
             raise rejection(answer)
-        self._complain(answer)
+        if rejected:
+            self._complain(answer)
         return _share(request.items, rejected, search.series)
 
-    async def _halve(self, body: bytes, two: bool, search: "_Search") -> int:
-        """How many series of a body, which was refused as a whole, are refused by themselves."""
+    async def _halve(self, body: bytes, answer: Answer, two: bool, search: "_Search") -> int:
+        """How many series of a body, which was answered so as a whole, are refused by themselves."""
         parts = await asyncio.to_thread(halves, body, two=two)
         series = sum(count for _, count in parts)
         search.series = search.series or series
         if series < 2 or search.is_over:
             search.failures += 1
-            return series
+            return 0 if search.is_repeat and is_out_of_order(answer) else series
         rejected = 0
         for part, _ in parts:
             answer = await self._post(part, two=two)
             if has_bad_series(answer):
-                rejected += await self._halve(part, two, search)
+                rejected += await self._halve(part, answer, two, search)
             else:
                 raise_for(answer)
                 search.taken = True
@@ -157,7 +174,8 @@ class PrometheusRemoteWrite(HttpExporter):
 class _Search:
     """A search for bad series: how many there are in the request, how many were refused, whether any was taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_repeat: bool) -> None:
+        self.is_repeat = is_repeat
         self.series = self.failures = 0
         self.taken = False
 

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from exporters.http_client import Answer, judge
 from pipeline.errors import Refused, Rejected
 
-__all__ = ["complaint", "has_bad_series", "is_not_understood", "raise_for", "rejection", "written"]
+__all__ = [
+    "complaint",
+    "has_bad_series",
+    "is_not_understood",
+    "is_out_of_order",
+    "raise_for",
+    "rejection",
+    "written",
+]
 
 _RETRYABLE = frozenset({429, *range(500, 600)})
 """Remote-write 1.0, Retries & Backoff: 5xx must be retried, 429 may be, no other status."""
@@ -27,6 +35,9 @@ _COMPLAINTS = {
 
 _HOPELESS = (b"too old sample", b"is not unique", b"native histograms are disabled")
 """What Prometheus up to 2.49 answers 500 to although it will never take it."""
+
+_OF_SAMPLES = (b"too old", b"out of bounds", b"duplicate sample")
+"""What receivers say of single samples beside that they are out of order."""
 
 _WRITTEN = "X-Prometheus-Remote-Write-{}-Written"
 _COUNT = re.compile(r"\d{1,18}", re.ASCII)
@@ -64,6 +75,12 @@ def _explained(error: Exception, answer: Answer) -> str:
 def has_bad_series(answer: Answer) -> bool:
     """Whether a part of the request may be taken where all of it was not."""
     return answer.status in (400, 413) or (answer.status == 500 and any(one in answer.body for one in _HOPELESS))
+
+
+def is_out_of_order(answer: Answer) -> bool:
+    """Whether all that the receiver complains of is samples older than those it has."""
+    body = answer.body.lower()
+    return answer.status == 400 and b"out of order" in body and not any(other in body for other in _OF_SAMPLES)
 
 
 def written(headers: Mapping[str, str]) -> int | None:

@@ -68,6 +68,8 @@ class Seen:
     others: list[Account]
     """While it lasted."""
     after: list[Account]
+    rejected: int
+    """Items that the daemon says will not arrive at the destination."""
     queued_bytes: int
     grown_bytes: int
     """Of the daemon's memory, while it lasted."""
@@ -77,7 +79,7 @@ class Seen:
     @property
     def is_good(self) -> bool:
         complete = not any(each.lost for each in (*self.others, *self.after))
-        return complete and self.grown_bytes < _MEMORY and self.left_bytes <= 0
+        return complete and not self.rejected and self.grown_bytes < _MEMORY and self.left_bytes <= 0
 
     def __str__(self) -> str:
         lost = sum(each.lost for each in self.after)
@@ -87,6 +89,7 @@ class Seen:
         return (
             f"{self.trouble!s:32} entries {self.entries:5}  tries {self.tries:4}  queue {queue}  memory {memory}"
             f"  file left {self.left_bytes / 1024:+6.0f} KiB  others lacked {missing}  lost {lost} of {items}"
+            f"  rejected {self.rejected}"
         )
 
 
@@ -159,6 +162,7 @@ class Outages:
             self.daemon.resident_bytes(),
             self.daemon.queue_bytes(),
         )
+        rejected = self._rejected(exporter)
         self._runs += 1
         with trouble.during(self):
             with Load(self.daemon, timeout=60, run=self._runs) as load:
@@ -181,6 +185,7 @@ class Outages:
             tries=self._tries(exporter, log),
             others=[each for each in seen if each.destination != trouble.destination],
             after=self._accounts(load.exports),
+            rejected=self._rejected(exporter) - rejected,
             queued_bytes=queued,
             grown_bytes=grown,
             left_bytes=left,
@@ -211,6 +216,10 @@ class Outages:
     def _waiting(self, exporter: str) -> int:
         """Requests in its queue."""
         return int(self.daemon.metric("otelcol_exporter_queue_size", exporter=exporter))
+
+    def _rejected(self, exporter: str) -> int:
+        kinds = ("spans", "metric_points", "log_records")
+        return int(sum(self.daemon.metric(f"otelcol_exporter_send_failed_{kind}", exporter=exporter) for kind in kinds))
 
     def _tries(self, exporter: str, log_start: int) -> int:
         """How often the daemon said in its log that it sends something again."""

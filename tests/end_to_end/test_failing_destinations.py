@@ -27,6 +27,7 @@ CHOSEN = (
     "jaeger: silent",
     "prometheus: reset",
     "loki: unanswered",
+    "prometheus: unanswered",
     "jaeger: bad TLS",
     "loki: 429, later",
     "prometheus: 500",

@@ -28,12 +28,13 @@ class Receiver:
     """Records requests, and answers 204, or what `answer` says to a body: status, text, headers.
 
     `knows_2` is a receiver of version 2.0, which says what it has written. `under_way` is the most requests at once.
+    While it `hangs_up`, it takes what comes, and closes the connection instead of answering.
     """
 
     def __init__(self, *, knows_2: bool = True) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.answer: Callable[[list[Read]], dict[str, Any]] = lambda series: {"status": 204}
-        self.knows_2 = knows_2
+        self.knows_2, self.hangs_up = knows_2, False
         self.under_way = self._now = 0
         application = web.Application(client_max_size=2**26)
         application.router.add_post("/api/v1/write", self._write)
@@ -45,6 +46,8 @@ class Receiver:
         body = await request.read()
         self.requests.append((dict(request.headers), body))
         await asyncio.sleep(0)
+        if self.hangs_up and request.transport is not None:
+            request.transport.abort()
         two = V2 in request.headers["Content-Type"]
         series = read(body, two=two)
         answer = {"headers": {}, **self.answer(series)}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import snappy
 
+from exporters.http_client import NoAnswer
 from exporters.prometheus_remote_write import PrometheusRemoteWrite, WriteRequest
 from pipeline.batch import Batch, Signal
 from pipeline.component import Request
@@ -191,6 +192,45 @@ async def test_nothing_good(receiver: Receiver, telemetry: Telemetry) -> None:
         with pytest.raises(Rejected, match="the destination answered 400: a time is too far in the past or in the fut"):
             await deliver(exporter, _gauges(1000))
     assert len(receiver.requests) < 250
+
+
+@pytest.mark.parametrize(
+    ("message", "stored"), [("prometheus.WriteRequest", None), (V2, "1"), (V2, "0")], ids=["1.0", "2.0", "2.0, nothing"]
+)
+async def test_a_repeat_after_a_lost_answer(
+    receiver: Receiver, telemetry: Telemetry, message: str, stored: str | None
+) -> None:
+    """Samples that are out of order then are there; without a lost answer they are refused."""
+    headers = {} if stored is None else {"X-Prometheus-Remote-Write-Samples-Written": stored}
+    refusal = {"status": 400, "text": "out of order sample", "headers": headers}
+    receiver.answer = lambda series: refusal if any(len(one.samples) > 1 for one in series) else {"status": 204}
+    twice = batch(gauge("g1", at(5, 1.0), at(6, 2.0)), gauge("g2", at(5, 1.0)))
+    async with build(telemetry, receiver.url, protobuf_message=message) as exporter:
+        (request,) = exporter.encode(twice).requests
+        receiver.hangs_up = True
+        with pytest.raises(NoAnswer):
+            await exporter.send(request)
+        receiver.hangs_up = False
+        assert await exporter.send(request) == 0
+        (request,) = exporter.encode(batch(gauge("g3", at(5, 1.0), at(6, 2.0)))).requests
+        if stored == "1":
+            assert await exporter.send(request) == 1
+        else:
+            with pytest.raises(Rejected):
+                await exporter.send(request)
+
+
+async def test_a_repeat_with_another_complaint(receiver: Receiver, telemetry: Telemetry) -> None:
+    """A lost answer excuses nothing but samples that are out of order."""
+    receiver.answer = lambda series: {"status": 400, "text": "out of bounds"}
+    async with build(telemetry, receiver.url) as exporter:
+        (request,) = exporter.encode(_gauges(3)).requests
+        receiver.hangs_up = True
+        with pytest.raises(NoAnswer):
+            await exporter.send(request)
+        receiver.hangs_up = False
+        with pytest.raises(Rejected):
+            await exporter.send(request)
 
 
 async def test_old_prometheus_and_hopeless_data(receiver: Receiver, telemetry: Telemetry) -> None:

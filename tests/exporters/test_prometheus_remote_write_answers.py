@@ -6,6 +6,7 @@ from exporters.http_client import Answer
 from exporters.prometheus_remote_write_answers import (
     has_bad_series,
     is_not_understood,
+    is_out_of_order,
     raise_for,
     rejection,
     written,
@@ -87,6 +88,21 @@ def test_any_2xx_is_success(status: int) -> None:
 def test_what_is_worth_halving(status: int, body: str, expected: bool) -> None:
     """A complaint about data, and the 500 that old receivers answer to data they will never take."""
     assert has_bad_series(Answer(status, {}, body.encode())) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, "out of order sample", True),
+        (400, "Out of order sample for series {x}; out of bounds for series {y}", False),
+        (400, "duplicate sample for timestamp", False),
+        (500, "out of order sample", False),
+        (204, "", False),
+    ],
+)
+def test_out_of_order(status: int, body: str, expected: bool) -> None:
+    """And nothing else."""
+    assert is_out_of_order(Answer(status, {}, body.encode())) == expected
 
 
 @pytest.mark.parametrize(
