@@ -26,6 +26,9 @@ _TIDY_SECONDS = 1.0
 _WORTH_PAGES = 4096
 """Under load, less than 16 MB of unused space is kept for what comes next."""
 
+_MARGIN_BYTES = 512 * 1024
+"""Of a disk, for what SQLite writes beside entries: its trees, and lists of pages that are free."""
+
 Write = tuple[Sequence[int], Entry | None]
 """Entries that go, by number, and one that comes."""
 
@@ -198,14 +201,32 @@ class QueueDisk:
         return failure or lacking
 
     def _lacking(self, size: int) -> str:
+        """Why `size` more bytes cannot be kept. They are written into SQLite's log, and once more when that is copied
+        into the file: without room for both, it could not be copied, and whatever is forgotten makes it longer still.
+        """
         try:
             disk = os.statvfs(self._path.parent)
-        except OSError:
+            growth = 0 if self._table is None else self._table.growth()
+        except (OSError, Unreadable):
             return ""  # Writing will say what is wrong.
         free = disk.f_bavail * disk.f_frsize
-        if free - size >= self._storage.reserve:
+        if growth and free < growth + _MARGIN_BYTES:
+            self._copy_log()
+        needed = self._storage.reserve + growth + 2 * size + _MARGIN_BYTES
+        if free >= needed:
             return ""
-        return f"its disk has {free >> 20} MiB free, and {self._storage.reserve >> 20} MiB are kept for sending"
+        return (
+            f"its disk has {free / 2**20:.1f} of {needed / 2**20:.1f} MiB free, of which"
+            f" {self._storage.reserve >> 20} MiB are kept for sending"
+        )
+
+    def _copy_log(self) -> None:
+        """While there is still room for it."""
+        try:
+            if self._table is not None:
+                self._table.checkpoint()
+        except (OSError, Unreadable):
+            self._let_go()
 
     def _try(self, writes: Sequence[Write]) -> str:
         try:

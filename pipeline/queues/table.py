@@ -227,8 +227,22 @@ class QueueTable:
             self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
             [(free,)] = self._connection.execute("PRAGMA freelist_count")
             if at_once or not free:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._checkpoint()
         return bool(free)
+
+    def growth(self) -> int:
+        """Bytes by which the file gets longer when SQLite's log is copied into it."""
+        with _told(self.path):
+            [(pages,)] = self._connection.execute("PRAGMA page_count")
+            return max(int(pages) * self.page_bytes - self.path.stat().st_size, 0)
+
+    def checkpoint(self) -> None:
+        """Copy SQLite's log into the file, which must have room to grow, and empty it."""
+        with _told(self.path):
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         with suppress(sqlite3.Error):

@@ -88,7 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
     statuses: Statuses
 
     def do_POST(self) -> None:
-        with suppress(OSError):  # The other side may go at any time: that is what it is here for.
+        # The other side may go at any time, also within a header: that is what it is here for.
+        with suppress(OSError, ValueError):
             body = self.rfile.read(int(self.headers.get("Content-Length", -1)))
             if len(body) == int(self.headers.get("Content-Length", -1)):
                 self._answer(body)

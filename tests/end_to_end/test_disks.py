@@ -83,6 +83,18 @@ def numbers(recorder: Recorder) -> list[int]:
     ]
 
 
+def fill(disk: Path) -> None:
+    """Leave nothing free."""
+    with contextlib.suppress(OSError), (disk / "filling").open("wb", buffering=0) as filling:
+        while True:
+            filling.write(bytes(4096))
+
+
+def size_of(disk: Path) -> int:
+    """Bytes in use."""
+    return shutil.disk_usage(disk).used
+
+
 def lines(telescrub: Telescrub, text: str) -> list[dict[str, Any]]:
     """What it has logged that has this text in its message, over all its lives."""
     every = telescrub.log_path.read_text().splitlines()
@@ -135,6 +147,27 @@ def test_full_disk(small_disk: Path, reserve: int) -> None:
         assert telescrub.is_running()
 
 
+@pytest.mark.parametrize("reserve", [0, 2 * MIB], ids=["to the last byte", "but a reserve"])
+def test_disk_that_stays_full(small_disk: Path, reserve: int) -> None:
+    """While the destination stays away, space is given back and filled again for some seconds; what was acknowledged
+    arrives afterwards, and the file is empty then.
+    """
+    with Recorder(slow=0) as recorder, daemon(recorder, small_disk, reserve=reserve) as telescrub:
+        recorder.judge = down
+        with sending(telescrub) as send:
+            acknowledged = [number for number in range(1, 100) if is_taken(send, span(number, 128 * 1024))]
+            began = time.monotonic()
+            while time.monotonic() < began + 4:
+                number = 100 + len(acknowledged)
+                acknowledged += [number] if is_taken(send, span(number, 128 * 1024)) else []
+                time.sleep(0.1)
+            recorder.judge = takes_all
+            wait_until(lambda: is_taken(send, span(1000)), seconds=60, what="new data to be taken")
+        wait_until(lambda: 1000 in numbers(recorder), what="the last span")
+        wait_until(lambda: size_of(small_disk) < MIB, seconds=60, what="a short file")
+        assert sorted(set(numbers(recorder))) == [*acknowledged, 1000]
+
+
 def test_full_disk_and_killed(small_disk: Path) -> None:
     """Killed while its disk is full, the daemon starts again and delivers what it had acknowledged."""
     with Recorder(slow=0) as recorder, daemon(recorder, small_disk, reserve=0) as telescrub:
@@ -144,7 +177,7 @@ def test_full_disk_and_killed(small_disk: Path) -> None:
             for number in range(1, 100):
                 send(span(number, 256 * 1024))
                 acknowledged.append(number)
-        (small_disk / "filling").write_bytes(bytes(max(shutil.disk_usage(small_disk).free, 0)))
+        fill(small_disk)
         telescrub.kill()
         recorder.judge = takes_all
         telescrub.start()
