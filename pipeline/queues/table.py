@@ -227,7 +227,7 @@ class QueueTable:
             self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
             [(free,)] = self._connection.execute("PRAGMA freelist_count")
             if at_once or not free:
-                self._checkpoint()
+                self.checkpoint()
         return bool(free)
 
     def growth(self) -> int:
@@ -239,10 +239,7 @@ class QueueTable:
     def checkpoint(self) -> None:
         """Copy SQLite's log into the file, which must have room to grow, and empty it."""
         with _told(self.path):
-            self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         with suppress(sqlite3.Error):

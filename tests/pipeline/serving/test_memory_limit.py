@@ -60,6 +60,7 @@ def test_refuses_above_the_soft_limit() -> None:
         "memory_limiter: the process uses 81 MiB of memory and refuses data above 80 MiB; retry after 2 s"
     )
     assert (caught.value.retry_after_seconds, caught.value.reason) == (2.0, "memory")
+    assert (machine.looks, machine.given_back) == (2, 1)
 
 
 def test_looks_once_per_interval() -> None:
