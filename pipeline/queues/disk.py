@@ -13,12 +13,13 @@ from structlog.typing import FilteringBoundLogger
 
 from pipeline.batch import Signal
 from pipeline.queues.clock import QueueClock
-from pipeline.queues.salvage import finish_salvage, log_of, salvage
+from pipeline.queues.room import Room
+from pipeline.queues.salvage import finish_salvage, salvage
 from pipeline.queues.seal import Damaged, Sealer
 from pipeline.queues.storage import StorageSettings
 from pipeline.queues.store import Entry, Load, Loaded
 from pipeline.queues.table import Change, QueueTable, Unreadable, Waiting
-from pipeline.queues.wal import is_log_damaged
+from pipeline.queues.wal import is_log_damaged, log_of
 
 __all__ = ["QueueDisk"]
 
@@ -26,8 +27,8 @@ _TIDY_SECONDS = 1.0
 _WORTH_PAGES = 4096
 """Under load, less than 16 MB of unused space is kept for what comes next."""
 
-_MARGIN_BYTES = 512 * 1024
-"""Of a disk, for what SQLite writes beside entries: its trees, and lists of pages that are free."""
+_CALM_SECONDS = 10.0
+"""A disk that is full has room again and again, whenever something is sent: one line for all of it."""
 
 Write = tuple[Sequence[int], Entry | None]
 """Entries that go, by number, and one that comes."""
@@ -59,8 +60,8 @@ class QueueDisk:
         self._owed: list[Write] = []
         self._lost: list[tuple[Signal, Waiting]] = []
         self._table: QueueTable | None = None
-        self._is_untidy = self._is_begun = False
-        self._next_tidy = 0.0
+        self._is_untidy = self._is_begun = self._is_told = False
+        self._next_tidy = self._last_problem = 0.0
         self._first = 0
         self.problem = self.damage = ""
 
@@ -161,7 +162,7 @@ class QueueDisk:
     @property
     def has_chores(self) -> bool:
         """Whether `idle` has anything to do."""
-        return self._is_untidy or bool(self._owed) or bool(self.problem)
+        return self._is_untidy or bool(self._owed) or self._is_told
 
     def idle(self) -> bool:
         """Give some space back, and try again what failed. Returns whether there is more to give back at once."""
@@ -169,6 +170,7 @@ class QueueDisk:
         if self._owed or self.problem:
             self.commit([])
             return False
+        self._tell("")
         return self._is_untidy
 
     def busy(self) -> None:
@@ -191,7 +193,8 @@ class QueueDisk:
         is owed.
         """
         self._clock.look()
-        lacking = self._lacking(sum(len(entry.batch.payload) for _, entry in writes if entry is not None))
+        size = sum(len(entry.batch.payload) for _, entry in writes if entry is not None)
+        lacking = self._lacking(size)
         if lacking:
             writes = [each for each in writes if each[0]]
         failure = self._try([*self._owed, *writes])
@@ -201,27 +204,22 @@ class QueueDisk:
         return failure or lacking
 
     def _lacking(self, size: int) -> str:
-        """Why `size` more bytes cannot be kept. They are written into SQLite's log, and once more when that is copied
-        into the file: without room for both, it could not be copied, and whatever is forgotten makes it longer still.
-        """
+        """Why `size` more bytes cannot be kept even when SQLite's log has been copied, else nothing."""
         try:
-            disk = os.statvfs(self._path.parent)
-            growth = 0 if self._table is None else self._table.growth()
+            room = self._room()
+            if room.is_log_to_copy(size):
+                self._copy_log()
+                room = self._room()
         except (OSError, Unreadable):
             return ""  # Writing will say what is wrong.
-        free = disk.f_bavail * disk.f_frsize
-        if growth and free < growth + _MARGIN_BYTES:
-            self._copy_log()
-        needed = self._storage.reserve + growth + 2 * size + _MARGIN_BYTES
-        if free >= needed:
-            return ""
-        return (
-            f"its disk has {free / 2**20:.1f} of {needed / 2**20:.1f} MiB free, of which"
-            f" {self._storage.reserve >> 20} MiB are kept for sending"
-        )
+        return room.lacking(size)
+
+    def _room(self) -> Room:
+        disk = os.statvfs(self._path.parent)
+        growth, log = (0, 0) if self._table is None else (self._table.growth(), self._table.log_bytes())
+        return Room(disk.f_bavail * disk.f_frsize, growth, log, self._storage.reserve)
 
     def _copy_log(self) -> None:
-        """While there is still room for it."""
         try:
             if self._table is not None:
                 self._table.checkpoint()
@@ -269,12 +267,17 @@ class QueueDisk:
         self._is_begun = True
 
     def _tell(self, problem: str) -> None:
-        """One line for each change."""
-        if problem and not self.problem:
-            self._log.error("the queue can keep nothing more; new data is refused", problem=problem)
-        elif self.problem and not problem:
-            self._log.info("the queue can be written again")
+        """One line when it begins, and one when it has been over for a while."""
         self.problem = problem
+        now = self._clock.monotonic()
+        if problem:
+            self._last_problem = now
+        if problem and not self._is_told:
+            self._is_told = True
+            self._log.error("the queue can keep nothing more; new data is refused", problem=problem)
+        elif self._is_told and now >= self._last_problem + _CALM_SECONDS:
+            self._is_told = False
+            self._log.info("the queue can be written again")
 
     def _change(self, removed: Sequence[int], added: Entry | None) -> Change:
         if added is None:

@@ -16,9 +16,9 @@ from pipeline.batch import Signal
 from pipeline.folders import sync_folder
 from pipeline.queues.seal import Damaged, Row, Sealer
 from pipeline.queues.table import Change, QueueTable, Waiting
-from pipeline.queues.wal import apply_log
+from pipeline.queues.wal import apply_log, log_of
 
-__all__ = ["Salvaged", "finish_salvage", "log_of", "salvage"]
+__all__ = ["Salvaged", "finish_salvage", "salvage"]
 
 _ROWS = 200
 """Written in one transaction."""
@@ -155,11 +155,6 @@ def _is_readable(copy: Path) -> bool:
 
 def _beside(path: Path, what: str) -> Path:
     return path.with_name(f"{path.name}.{what}")
-
-
-def log_of(path: Path) -> Path:
-    """Where SQLite keeps the log of a file."""
-    return path.with_name(f"{path.name}-wal")
 
 
 def _free(path: Path, moment: datetime) -> Path:

@@ -15,6 +15,7 @@ from pipeline.batch import Signal
 from pipeline.folders import sync_folder
 from pipeline.queues.seal import Row
 from pipeline.queues.store import Load
+from pipeline.queues.wal import log_of
 
 __all__ = ["Change", "QueueTable", "Unreadable", "Waiting"]
 
@@ -235,6 +236,12 @@ class QueueTable:
         with _told(self.path):
             [(pages,)] = self._connection.execute("PRAGMA page_count")
             return max(int(pages) * self.page_bytes - self.path.stat().st_size, 0)
+
+    def log_bytes(self) -> int:
+        """The length of SQLite's log, which is given back when it is copied."""
+        with _told(self.path), suppress(FileNotFoundError):
+            return log_of(self.path).stat().st_size
+        return 0
 
     def checkpoint(self) -> None:
         """Copy SQLite's log into the file, which must have room to grow, and empty it."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["apply_log", "is_log_damaged"]
+__all__ = ["apply_log", "is_log_damaged", "log_of"]
 
 _HEADER, _FRAME = struct.Struct(">8I"), struct.Struct(">6I")
 _MAGIC = 0x377F0682
@@ -29,6 +29,11 @@ class _Frame(NamedTuple):
     number: int
     pages: int
     page: bytes
+
+
+def log_of(path: Path) -> Path:
+    """Where SQLite keeps the log of a file."""
+    return path.with_name(f"{path.name}-wal")
 
 
 def is_log_damaged(log: Path) -> bool:

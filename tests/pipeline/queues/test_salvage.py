@@ -5,10 +5,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from pipeline.queues.salvage import finish_salvage, log_of, salvage
+from pipeline.queues.salvage import finish_salvage, salvage
 from pipeline.queues.seal import Sealer
 from pipeline.queues.table import Change, QueueTable
-from pipeline.queues.wal import apply_log, is_log_damaged
+from pipeline.queues.wal import apply_log, is_log_damaged, log_of
 from tests.pipeline.queues.stored import batch
 
 
