@@ -6,8 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +16,6 @@ import orjson
 import typer
 import uvloop
 from rich.console import Console
-from rich.table import Table
 from structlog.typing import FilteringBoundLogger
 
 import connectors
@@ -25,23 +23,21 @@ import exporters
 import extensions
 import processors
 import receivers
-from audit.anchors import anchors_in
-from audit.chain import Anchor
-from audit.report import report
-from audit.summary import moment
-from audit.verify import verify
-from config.catalogue import KINDS, Catalogue
+from config.catalogue import Catalogue
 from config.defaults import default_sources
 from config.errors import ConfigError
 from config.load import load
 from config.model import Config
-from config.reference import reference, rows, summary
+from config.reference import reference
 from config.schema import schema as json_schema
 from demo.show import Demo
 from demo.show import run as run_demo
+from pipeline.commands.audit import audit_commands
+from pipeline.commands.components import list_components, show_settings
+from pipeline.commands.queues import deadletter_commands, queue_commands
+from pipeline.commands.shared import ConfigFiles, told
 from pipeline.garbage import collect_rarely
 from pipeline.logs import logger, speak_for_libraries
-from pipeline.operating.commands import deadletter_commands, queue_commands
 from pipeline.reload.comparing import NotComparable, compare, lines
 from pipeline.reload.origin import Origin
 from pipeline.reload.reloads import Reloads
@@ -62,11 +58,6 @@ app = typer.Typer(
     # Tracebacks with local variables would show data.
     pretty_exceptions_enable=False,
 )
-
-ConfigFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--config", "-c", help="Configuration file; repeatable, later files win. Default: the built-in one."),
-]
 
 
 def catalogue() -> Catalogue:
@@ -106,6 +97,7 @@ def _load(files: Sequence[Path] | None) -> Config:
 
 app.add_typer(queue_commands(_load), name="queue")
 app.add_typer(deadletter_commands(_load), name="deadletter")
+app.add_typer(audit_commands(_load), name="audit")
 
 
 @app.command()
@@ -169,16 +161,16 @@ def validate(
 
 def _compare(origin: Origin, against: str) -> None:
     try:
-        told = compare(origin, against)
+        changes = compare(origin, against)
     except (ConfigError, NotComparable) as error:
         for problem in error.problems:
             typer.echo(problem, err=True)
         raise typer.Exit(1) from None
-    for line in lines(told):
+    for line in lines(changes):
         typer.echo(line)
-    for sentence in told["impossible"]:
+    for sentence in changes["impossible"]:
         typer.secho(sentence, fg="red", err=True)
-    raise typer.Exit(int(bool(told["impossible"])))
+    raise typer.Exit(int(bool(changes["impossible"])))
 
 
 @app.command("test")
@@ -190,7 +182,7 @@ def run_tests(
 
     What failed is shown with the example or with what came out of the test.
     """
-    with _told():
+    with told():
         raise typer.Exit(commands.test(_load(config), junit, Console()))
 
 
@@ -212,82 +204,8 @@ def redact(
     --diff: exit 1 if the other configuration exposes anything that this one redacts.
     """
     wanted = commands.Redact(file, form, output, processor)
-    with _told():
+    with told():
         raise typer.Exit(commands.redact(wanted, _load(config), _load(diff) if diff else None, Console()))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say why a command cannot be done, and exit 1."""
-    try:
-        yield
-    except (commands.Wrong, OSError, ValueError) as wrong:
-        typer.secho(str(wrong), fg="red", err=True)
-        raise typer.Exit(1) from None
-
-
-audit_app = typer.Typer(help="Check the audit ledger, or report from it.", no_args_is_help=True)
-app.add_typer(audit_app, name="audit")
-
-LedgerPaths = Annotated[
-    list[Path] | None, typer.Argument(help="The ledger's folder, or its files in order. Default: the configured one.")
-]
-Anchors = Annotated[
-    list[str] | None, typer.Option("--anchor", help="sequence:mac of a row, as kept elsewhere; repeatable.")
-]
-AnchorFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--anchors", help="A file of anchors, as Loki or another destination gave them back; repeatable."),
-]
-
-
-@audit_app.command("verify")
-def audit_verify(
-    paths: LedgerPaths = None, config: ConfigFiles = None, anchor: Anchors = None, anchors: AnchorFiles = None
-) -> None:
-    """Find every row that was changed, removed, reordered, added or cut off: exit 0 if there is none, otherwise 1."""
-    with _told():
-        known = [Anchor.parse(each) for each in anchor or ()]
-        known += [each for file in anchors or () for each in anchors_in(file.read_text(encoding="utf-8"))]
-        verdict = verify(*_ledger(paths, config), known)
-    for problem in verdict.problems:
-        typer.secho(str(problem), fg="red", err=True)
-    for gap in verdict.gaps:
-        typer.secho(f"gap: {gap}", fg="yellow", err=True)
-    for limit in verdict.limits:
-        typer.secho(f"not proven: {limit}", fg="yellow", err=True)
-    typer.echo(f"{verdict.rows} rows, {len(verdict.problems)} problems, {len(verdict.gaps)} gaps; end {verdict.end}")
-    raise typer.Exit(int(bool(verdict.problems)))
-
-
-@audit_app.command("report")
-def audit_report(
-    paths: LedgerPaths = None,
-    config: ConfigFiles = None,
-    start: Annotated[str | None, typer.Option("--from", help="ISO time; UTC unless it says otherwise.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="ISO time, not included.")] = None,
-    output: Annotated[Literal["html", "csv", "json"], typer.Option("--format", help="html can be printed.")] = "html",
-    anchor: Anchors = None,
-    smallest: Annotated[
-        int, typer.Option("--smallest-count", min=1, help="Give counts below this one as this one; 11 is customary.")
-    ] = 1,
-) -> None:
-    """What was redacted, by which rule, where and when, as a page to print, a table, or JSON on standard output."""
-    with _told():
-        ledger, key = _ledger(paths, config)
-        begin, until = (None if each is None else moment(each) for each in (start, end))
-        anchors = [Anchor.parse(each) for each in anchor or ()]
-        sys.stdout.write(report(ledger, begin, until, output, key, anchors, smallest))
-
-
-def _ledger(paths: list[Path] | None, config: list[Path] | None) -> tuple[list[Path], bytes | None]:
-    """Where the ledger is, and the key of its chain, which only a configuration has."""
-    settings = _load(config).service.audit
-    key = settings.key if settings is not None else None
-    if not paths and settings is None:
-        raise ValueError("the configuration has no service::audit; name the ledger's folder")
-    where = paths or ([settings.path] if settings is not None else [])
-    return where, None if key is None else key.get_secret_value().encode()
 
 
 @app.command()
@@ -305,12 +223,12 @@ def cardinality(
 
     Names of metrics and labels are shown, never a value. The daemon tells only those on its own machine.
     """
-    with _told():
-        told = screen.fetch(url or screen.url_of(_load(config).service.telemetry.metrics.listen))
+    with told():
+        found = screen.fetch(url or screen.url_of(_load(config).service.telemetry.metrics.listen))
     if output == "json":
-        sys.stdout.buffer.write(orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     else:
-        screen.show(told, top, Console())
+        screen.show(found, top, Console())
 
 
 @app.command()
@@ -323,32 +241,9 @@ def components(
     if markdown:
         typer.echo(reference(all_of_them), nl=False)
     elif name is not None:
-        _show_settings(all_of_them, name)
+        show_settings(all_of_them, name)
     else:
-        _list_components(all_of_them)
-
-
-def _show_settings(all_of_them: Catalogue, name: str) -> None:
-    found = [(kind, model) for kind in KINDS if (model := all_of_them.settings(kind, name)) is not None]
-    if not found:
-        typer.secho(f"there is no component {name}; `telescrub components` lists those there are", fg="red", err=True)
-        raise typer.Exit(1)
-    for kind, model in found:
-        table = Table(
-            "key", "default", "meaning", title=f"{kind}: {name}", caption=summary(model), title_justify="left"
-        )
-        for row in rows(model):
-            table.add_row(row.path, row.default.replace("`", ""), row.meaning)
-        Console().print(table)
-
-
-def _list_components(all_of_them: Catalogue) -> None:
-    for kind in KINDS:
-        typer.secho(f"{kind}:", bold=True)
-        for name, settings in sorted(all_of_them.table(kind).items()):
-            other = [alias for alias, target in all_of_them.aliases(kind).items() if target == name]
-            note = f"  (also {', '.join(sorted(other))})" if other else ""
-            typer.echo(f"  {name:<26}{summary(settings)}{note}")
+        list_components(all_of_them)
 
 
 @app.command()

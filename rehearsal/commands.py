@@ -24,7 +24,7 @@ __all__ = ["Format", "Redact", "Wrong", "redact", "test"]
 Format = Literal["text", "json", "html"]
 
 
-class Wrong(Exception):
+class Wrong(ValueError):
     """The command cannot be done; the sentence says why."""
 
 

@@ -1,1 +1,1 @@
-"""What people do to a running daemon: the admin endpoint, and the commands that use it."""
+"""What people do to a running daemon: the admin endpoint, and what it does to queues and dead letters."""

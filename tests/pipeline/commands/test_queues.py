@@ -178,7 +178,7 @@ def test_beside_a_running_daemon(tmp_path: Path) -> None:
         purged = await asyncio.to_thread(told, "queue", "purge", "--yes")
         assert purged.exit_code == 0
         missing = await asyncio.to_thread(told, "queue", "purge", "--yes", "--exporter", "loki")
-        assert (missing.exit_code, missing.output[:29]) == (1, "there is no exporter of this ")
+        assert (missing.exit_code, missing.output[:30]) == (1, "there is no exporter loki, or ")
 
     beside_a_daemon(config, commands)
     [line] = (tmp_path / "traces.jsonl").read_bytes().splitlines()
