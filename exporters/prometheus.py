@@ -23,7 +23,7 @@ from exporters.prometheus_text import OPEN_METRICS, TEXT, text
 from pipeline.batch import Batch, Signal
 from pipeline.component import Context, Encoded, ExporterSettings, ProcessorSettings, Request
 from pipeline.queues.queue import QueueSettings
-from pipeline.serving.listening import Address, ListeningSettings, listen
+from pipeline.serving.listening import Address, ListeningSettings, listen_for
 from processors.delta_to_cumulative import DeltaToCumulativeSettings
 from wire.prometheus_names import Strategy
 
@@ -122,10 +122,7 @@ class Prometheus:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_get("/metrics", self._answer)
-        context = self._context
-        server = listen(
-            app, self._settings, context.deadline, sockets=context.sockets, owner=context.id, say=context.log.warning
-        )
+        server = listen_for(self._context, app, self._settings)
         self.port = (await self._stack.enter_async_context(server)).port
         return self
 

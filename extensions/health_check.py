@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from pipeline.component import Context, ExtensionSettings
-from pipeline.serving.listening import Address, ListeningSettings, listen
+from pipeline.serving.listening import Address, ListeningSettings, listen_for
 from pipeline.telemetry import Status
 
 __all__ = ["HealthCheck", "HealthCheckSettings"]
@@ -48,10 +48,7 @@ class HealthCheck:
         for path in dict.fromkeys((self._settings.path, "/readyz")):
             app.router.add_get(path, self._ready)
         app.router.add_get("/livez", self._live)
-        context = self._context
-        server = listen(
-            app, self._settings, context.deadline, sockets=context.sockets, owner=context.id, say=context.log.warning
-        )
+        server = listen_for(self._context, app, self._settings)
         self.port = (await self._stack.enter_async_context(server)).port
         return self
 

@@ -17,7 +17,7 @@ from config.model import AdminSettings, is_this_machine
 from pipeline.component import Context
 from pipeline.logs import where
 from pipeline.serving.authentication import Authenticator, only_known_clients
-from pipeline.serving.listening import ListeningSettings, listen
+from pipeline.serving.listening import ListeningSettings, listen_for
 
 __all__ = ["AUTHORIZATION", "Admin", "Commands", "answer"]
 
@@ -72,9 +72,7 @@ class Admin:
         for path, command in self._commands.acts.items():
             app.router.add_post(path, command)
         place = ListeningSettings(endpoint=settings.endpoint, tls=settings.tls)
-        server = listen(
-            app, place, context.deadline, sockets=context.sockets, owner=context.id, say=context.log.warning
-        )
+        server = listen_for(context, app, place)
         self.port = (await self._stack.enter_async_context(server)).port
         return self
 

@@ -5,7 +5,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -14,11 +14,12 @@ from pydantic import AfterValidator
 
 from config.settings import Settings
 from config.tls import ServerTls
+from pipeline.component import Context
 from pipeline.deadline import Deadline
 from pipeline.serving.connections import Connection, ConnectionLimits, Connections, ignore
 from pipeline.serving.sockets import Sockets, parse_address
 
-__all__ = ["Address", "Listening", "ListeningSettings", "listen"]
+__all__ = ["Address", "Listening", "ListeningSettings", "listen", "listen_for"]
 
 _LIMITS = ConnectionLimits(grace_seconds=0.1)
 """Of pages: whoever reads one can ask again."""
@@ -81,6 +82,13 @@ async def listen(
                     yield Listening(_port(bound))
         finally:
             await connections.drain(deadline)
+
+
+def listen_for(
+    context: Context, app: web.Application, settings: ListeningSettings
+) -> AbstractAsyncContextManager[Listening]:
+    """`listen`, for the page of a component."""
+    return listen(app, settings, context.deadline, sockets=context.sockets, owner=context.id, say=context.log.warning)
 
 
 @asynccontextmanager
