@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from pydantic import Field
 
 from config.settings import ByteSize, Seconds
@@ -16,7 +16,7 @@ from receivers.in_thread import in_thread_if_large
 from receivers.intake import Intake
 from wire.compression import ENCODINGS, Oversize, decompress
 
-__all__ = ["HttpServerSettings", "announced_bytes", "read_body", "serve"]
+__all__ = ["HttpServerSettings", "announced_bytes", "expectation", "read_body", "serve"]
 
 
 class HttpServerSettings(DoorSettings, ListeningSettings):
@@ -69,6 +69,14 @@ def serve(
     )
 
 
+async def expectation(request: web.Request) -> None:
+    """An `expect_handler` that invites no body yet (RFC 9110 section 10.1.1): `read_body` does. A client that asks
+    first is told what is wrong before it has sent anything; aiohttp alone invites every body. Raises: 417.
+    """
+    if request.headers.get("Expect", "").lower() != _CONTINUE:
+        raise web.HTTPExpectationFailed(text=f"only {_CONTINUE} can be expected here")
+
+
 def announced_bytes(request: web.Request, settings: HttpServerSettings) -> int:
     """How large a body will be, as far as its headers say, which may claim anything."""
     return min(request.content_length or 0, settings.max_request_body_size)
@@ -98,6 +106,7 @@ async def read_body(request: web.Request, settings: HttpServerSettings, place: P
     return decompressed
 
 
+_CONTINUE = "100-continue"
 _SLOW_SECONDS = 10.0
 """For so long a body may be as slow as it likes."""
 
@@ -106,6 +115,7 @@ async def _read_sent(request: web.Request, settings: HttpServerSettings, place: 
     most, rate = settings.max_request_body_size, settings.min_body_rate
     if (request.content_length or 0) > most:
         raise _too_large(most)
+    await _invite(request)
     body = bytearray()
     began = asyncio.get_running_loop().time()
     ends = began + settings.read_timeout
@@ -126,6 +136,14 @@ async def _read_sent(request: web.Request, settings: HttpServerSettings, place: 
             reason="slow_client",
         ) from None
     return bytes(body)
+
+
+async def _invite(request: web.Request) -> None:
+    """To a client of HTTP/1.0 the header means nothing."""
+    if "Expect" in request.headers and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # Otherwise aiohttp takes this for the beginning of the answer.
+        request.writer.output_size = 0
 
 
 def _too_large(most: int) -> TooLarge:

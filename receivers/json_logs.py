@@ -19,7 +19,7 @@ from pipeline.serving.listening import Address
 from receivers.admission import Place, client_of
 from receivers.authentication import tenants_of
 from receivers.door import Door
-from receivers.http_server import HttpServerSettings, announced_bytes, read_body, serve
+from receivers.http_server import HttpServerSettings, announced_bytes, expectation, read_body, serve
 from receivers.intake import Intake
 from receivers.status import Answer, answer_to
 from receivers.tenant import TenantSettings
@@ -55,8 +55,8 @@ class JsonLogs:
     async def __aenter__(self) -> Self:
         app = web.Application()
         for path in _PATHS:
-            app.router.add_route("*", path, self._receive)
-        app.router.add_route("*", "/{path:.*}", _not_found)
+            app.router.add_route("*", path, self._receive, expect_handler=expectation)
+        app.router.add_route("*", "/{path:.*}", _not_found, expect_handler=expectation)
         listening = serve(app, self._settings, self._intake, self._door)
         self.port = (await self._stack.enter_async_context(listening)).port
         return self

@@ -18,7 +18,7 @@ from pipeline.serving.listening import Address
 from receivers.admission import client_of
 from receivers.authentication import tenants_of
 from receivers.door import Door
-from receivers.http_server import HttpServerSettings, announced_bytes, read_body, serve
+from receivers.http_server import HttpServerSettings, announced_bytes, expectation, read_body, serve
 from receivers.intake import Intake
 from receivers.status import Answer, answer_to
 from receivers.tenant import TenantSettings
@@ -74,7 +74,7 @@ class OtlpHttpServer:
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[_cors(self._settings.cors)])
         for signal, path in self._settings.paths().items():
-            app.router.add_route("*", path, self._handler(signal))
+            app.router.add_route("*", path, self._handler(signal), expect_handler=expectation)
         listening = serve(app, self._settings, self._intake, self._door)
         self.port = (await self._stack.enter_async_context(listening)).port
         return self

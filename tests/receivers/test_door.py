@@ -120,6 +120,36 @@ async def test_memory_over_grpc(kind: str) -> None:
     assert refused(about, "memory") == 1
 
 
+EXPECTING = HEADERS + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+
+
+async def test_a_body_that_is_announced() -> None:
+    """A client that waits to be asked for its body is asked once it has a place, and its request goes on as any."""
+    consumer = Consuming()
+    async with http(consumer) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for _ in range(2):
+            writer.write(EXPECTING % len(SPANS.payload))
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(SPANS.payload)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+        writer.close()
+    assert consumer.payloads == [SPANS.payload] * 2
+
+
+async def test_a_body_that_is_not_wanted() -> None:
+    """It is refused before it is sent: for memory, for its size, and for what else is expected."""
+    consumer, about, written = full("extension")
+    async with http(consumer, about, **written) as server:
+        answers = [await answer_to(server.port, EXPECTING % 5000)]
+    async with http(Consuming(), max_request_body_size=1000) as server:
+        answers += [await answer_to(server.port, EXPECTING % 5000)]
+        answers += [await answer_to(server.port, HEADERS + b"Expect: secret-17\r\nContent-Length: 5000\r\n\r\n")]
+    assert [each[:13] for each in answers] == [b"HTTP/1.1 503 ", b"HTTP/1.1 413 ", b"HTTP/1.1 417 "]
+    assert b"only 100-continue can be expected here" in answers[2]
+    assert b"secret-17" not in answers[2]
+
+
 async def test_a_body_that_stops() -> None:
     """It is given up after `read_timeout`, to be sent again; nothing was taken."""
     consumer, about = Consuming(), context("otlp")
