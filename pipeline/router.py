@@ -10,6 +10,7 @@ from pipeline.component import Connector, Context, Guard, Processor
 from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
 from pipeline.logs import where
 from pipeline.queues.queue import Entry, Queue
+from pipeline.threads import in_thread
 
 __all__ = ["Destination", "Edge", "Pipeline", "Put", "Router", "Stage", "hold_room", "put_in_all"]
 
@@ -181,7 +182,7 @@ class _Way:
 
     async def run(self, batch: Batch) -> list[Put]:
         if len(batch.payload) > _LARGE_BYTES:
-            return await asyncio.to_thread(self._run, batch)
+            return await in_thread(self._run, batch)
         return self._run(batch)
 
     def _run(self, batch: Batch) -> list[Put]:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,7 @@ from pipeline.logs import where
 from pipeline.parts import Key, about
 from pipeline.router import Edge, Pipeline, hold_room, put_in_all
 from pipeline.state import StateFile
+from pipeline.threads import in_thread
 
 __all__ = ["Holder", "Ticker"]
 
@@ -156,7 +158,8 @@ class Ticker:
     async def _run(self) -> None:
         while not self._stopping.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._interval)
+                async with asyncio.timeout(self._interval):
+                    await self._stopping.wait()
                 return
             await self.tick()
 
@@ -181,7 +184,7 @@ class Ticker:
 
     async def _give(self, holder: Holder, *, stopping: bool) -> list[Record]:
         """What it gives is kept until it is passed on; returns what it wants to have written down before."""
-        due = await asyncio.to_thread(holder.processor.tick, stopping=stopping)
+        due = await in_thread(partial(holder.processor.tick, stopping=stopping))
         changes = holder.processor.changes() if holder.state is not None else []
         for batch in due:
             holder.context.telemetry.processed(holder.context.id, batch.signal, 0, batch.items)
@@ -190,11 +193,11 @@ class Ticker:
 
     async def _remember(self, holder: Holder, state: StateFile, changes: list[Record]) -> None:
         try:
-            await asyncio.to_thread(state.append, changes)
+            await in_thread(state.append, changes)
             if state.is_long:
                 async with self._processing:
-                    everything = await asyncio.to_thread(holder.processor.everything)
-                await asyncio.to_thread(state.rewrite, everything)
+                    everything = await in_thread(holder.processor.everything)
+                await in_thread(state.rewrite, everything)
         except OSError as failure:
             holder.context.log.error("cannot write down what is remembered; go on without", cause=failure.strerror)
 
@@ -211,7 +214,7 @@ class Ticker:
             for destination in {id(each.queue): each for each in holder.pipeline.destinations()}.values():
                 hold_room(rooms, destination, batch)
             async with self._processing:
-                results = await asyncio.to_thread(lambda: list(holder.pipeline.run(batch, holder.position + 1)))
+                results = await in_thread(lambda: list(holder.pipeline.run(batch, holder.position + 1)))
             await put_in_all(results)
 
     async def _finish(self, holder: Holder, deadline: Deadline) -> None:

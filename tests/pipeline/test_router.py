@@ -1,6 +1,7 @@
 """From a receiver into every queue: all or none, processors in order, failures closed."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -258,6 +259,31 @@ async def test_client_goes_away_meanwhile() -> None:
     store.answer.set()
     await asyncio.sleep(0.01)
     assert (dict(jaeger.queue.left()), dict(file.queue.left())) == ({}, {})
+
+
+async def test_client_goes_away_while_a_thread_works() -> None:
+    """A processor sees one batch at a time also then: a thread goes on without its client."""
+    begun, go_on = threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    def slow(batch: Batch) -> Batch:
+        seen.append("begins")
+        begun.set()
+        go_on.wait(10)
+        seen.append("ends")
+        return batch
+
+    made, large = router(Pipeline([stage(slow)], [destination("jaeger")])), spans("a" * 300_000)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        gone = group.create_task(made.consume(large))
+        await asyncio.to_thread(begun.wait, 10)
+        for _ in range(2):
+            gone.cancel()
+            await asyncio.sleep(0)
+        group.create_task(made.consume(large))
+        await asyncio.sleep(0.01)
+        go_on.set()
+    assert (gone.cancelled(), seen) == (True, ["begins", "ends"] * 2)
 
 
 async def test_led_elsewhere_before_it_was_processed() -> None:
