@@ -10,7 +10,7 @@ Where a request is sent again of which no answer was heard, `out of order` means
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from exporters.http_client import USER_AGENT, Answer, HttpExporter, NoAnswer
 from exporters.prometheus_remote_write_answers import (
@@ -64,6 +64,8 @@ class PrometheusRemoteWrite(HttpExporter):
         self._translator = Translator(settings.options(two=self._two), two=self._two)
         self._unheard: WeakSet[WriteRequest] = WeakSet()
         """Requests that were sent without an answer: when they are sent again, the receiver may have them."""
+        self._taken: WeakKeyDictionary[WriteRequest, set[bytes]] = WeakKeyDictionary()
+        """Parts of requests that the receiver has, from searches for bad series: they are not sent to it again."""
         self._headers = {two: {**_HEADERS[two], **settings.authorization_header()} for two in (False, True)}
         context.telemetry.series_cache(context.id, lambda: self._translator.hit_ratio, lambda: self._translator.size)
 
@@ -140,7 +142,7 @@ class PrometheusRemoteWrite(HttpExporter):
         if not has_bad_series(answer):
             raise_for(answer)
             return 0
-        search = _Search(is_repeat=request in self._unheard)
+        search = _Search(request, request in self._unheard, self._taken.setdefault(request, set()))
         rejected = await self._halve(body, answer, two, search)
         if rejected == search.series:
             raise rejection(answer)
@@ -158,12 +160,14 @@ class PrometheusRemoteWrite(HttpExporter):
             return 0 if search.is_repeat and is_out_of_order(answer) else series
         rejected = 0
         for part, _ in parts:
-            answer = await self._post(part, two=two)
+            if part in search.taken:
+                continue
+            answer = await self._post_whole(search.request, part, two=two)
             if has_bad_series(answer):
                 rejected += await self._halve(part, answer, two, search)
             else:
                 raise_for(answer)
-                search.taken = True
+                search.taken.add(part)
         return rejected
 
     def _complain(self, answer: Answer) -> None:
@@ -172,12 +176,11 @@ class PrometheusRemoteWrite(HttpExporter):
 
 
 class _Search:
-    """A search for bad series: how many there are in the request, how many were refused, whether any was taken."""
+    """A search for bad series: how many there are in the request, how many were refused, which parts were taken."""
 
-    def __init__(self, *, is_repeat: bool) -> None:
-        self.is_repeat = is_repeat
+    def __init__(self, request: WriteRequest, is_repeat: bool, taken: set[bytes]) -> None:
+        self.request, self.is_repeat, self.taken = request, is_repeat, taken
         self.series = self.failures = 0
-        self.taken = False
 
     @property
     def is_over(self) -> bool:

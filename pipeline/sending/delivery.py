@@ -188,6 +188,7 @@ class Delivery:
     def _sent(self, request: Request, rejected: int) -> None:
         self.delivered += 1
         self.trouble = ""
+        rejected = min(rejected, request.items)
         self.context.telemetry.sent(self.context.id, request.signal, request.items - rejected)
         if rejected:
             # Which of them it did not take is not said, so there is nothing to keep.

@@ -259,6 +259,31 @@ async def test_away_while_halving(receiver: Receiver, telemetry: Telemetry) -> N
         assert await exporter.send(request) == 1
 
 
+async def test_away_after_half_was_taken(receiver: Receiver, telemetry: Telemetry) -> None:
+    """What was taken is not sent again, and so is not called out of order; a bad series is still found."""
+    stored: list[str] = []
+
+    def answer(series: list[Read]) -> dict[str, Any]:
+        names = [dict(one.labels)["__name__"] for one in series]
+        if "g3" in names or set(names) & set(stored):
+            return {"status": 400, "text": "out of order sample"}
+        if stored and is_away:
+            return {"status": 503}
+        stored.extend(names)
+        return {"status": 204}
+
+    receiver.answer = answer
+    twice = batch(*(gauge(f"g{number}", at(5, 1.0), at(6, 2.0)) for number in range(8)))
+    async with build(telemetry, receiver.url) as exporter:
+        (request,) = exporter.encode(twice).requests
+        is_away = True
+        with pytest.raises(Refused):
+            await exporter.send(request)
+        is_away = False
+        assert await exporter.send(request) == 2
+    assert sorted(stored) == [f"g{number}" for number in range(8) if number != 3]
+
+
 def test_request_hides_its_body(telemetry: Telemetry) -> None:
     """Its `repr` has a size and a count."""
     (request,) = build(telemetry).encode(batch(gauge("secret", at(5, 1.0)))).requests

@@ -102,6 +102,12 @@ async def test_partial_success(tmp_path: Path) -> None:
     assert (left, dropped(made, Signal.TRACES, "partial_success"), sent(made)) == ([], 2, 3)
 
 
+async def test_more_rejected_than_sent(tmp_path: Path) -> None:
+    """A destination that says so has taken nothing."""
+    made, _, _ = await deliver(tmp_path, Scripted(9), spans(5))
+    assert (dropped(made, Signal.TRACES, "partial_success"), sent(made)) == (5, 0)
+
+
 async def test_too_old(tmp_path: Path) -> None:
     """What would be older than the queue's `max_age` when it is sent again is dropped, as the operator said."""
     exporter = Scripted(*[Refused("away")] * 9)
