@@ -60,7 +60,8 @@ def queue_commands(load: Load) -> typer.Typer:
         _confirm(yes, f"Forget for good what waits before {exporter or 'every exporter'}?")
         with told():
             for each in ask(loaded, "queues/purge", lambda on: on.purge_queues(exporter), exporter):
-                typer.echo(f"{each['exporter']}: {each['items']} items are forgotten, {each['left']} are being sent")
+                left = f"{each['left']} are being sent or cannot be read now"
+                typer.echo(f"{each['exporter']}: {each['items']} items are forgotten, {left}")
 
     return app
 

@@ -2,14 +2,15 @@
 has stopped by its files.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import web
 
 from pipeline.batch import Signal
+from pipeline.errors import Refused
 from pipeline.operating.admin import Commands, answer
 from pipeline.queues.dead_letters import DeadLetters, Letters
 from pipeline.queues.queue import Queue
@@ -18,9 +19,6 @@ from pipeline.telemetry import Telemetry
 __all__ = ["Operating", "Purged", "Shown", "ShownLetters", "Told"]
 
 T = TypeVar("T")
-
-_DUE_SECONDS = 0.2
-"""How long is waited for what may be purged: what is not due by then has only just come, or is being sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """How many items of an exporter are gone, and how many of its queue are left, because they are being sent."""
+    """How many items of an exporter are gone, and how many of its queue are left, because they are being sent or cannot
+    be read now.
+    """
 
     exporter: str
     items: int
@@ -107,18 +107,12 @@ class Operating:
 
     async def _purge(self, exporter: str, queue: Queue) -> Purged:
         items = 0
-        try:
-            while queue.left():
-                async with asyncio.timeout(_DUE_SECONDS):
-                    lease = await queue.take()
-                if lease is None:
-                    break
+        with suppress(Refused):  # What cannot be read now is left, and told as such.
+            while (lease := await queue.take_now()) is not None:
                 batch = lease.batch
                 await queue.done(lease)
                 self._telemetry.dropped(exporter, batch.signal, "purged", batch.items)
                 items += batch.items
-        except TimeoutError:
-            pass
         return Purged(exporter, items, sum(queue.left().values()))
 
     def register(self, commands: Commands) -> None:

@@ -230,10 +230,12 @@ class DeadLetters:
         self._count_lost(letter.signal, loaded)
         for entry in loaded.entries:
             batch = replace(entry.batch, payload=_opened(entry.batch)[1])
+            if queue.would_drop(batch):
+                raise Refused("the queue has no room now, and would drop something")
             with queue.room(batch):
                 waiting = await queue.put(batch)
             if waiting.dropped:
-                raise Refused("the queue has no room now, and would drop it")
+                raise Refused("the queue could not keep it now, and would drop it")
             queue.release(waiting)
         # Once it is safe there; whoever is killed between the two sends it twice.
         await self._store.remove([letter.number])

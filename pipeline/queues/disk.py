@@ -58,6 +58,7 @@ class QueueDisk:
         self._sealer = Sealer(storage.key(), storage.other_keys())
         self._on_damage, self._clock = on_damage, QueueClock(clock, wall, self._log)
         self._owed: list[Write] = []
+        self._refused = range(0)
         self._lost: list[tuple[Signal, Waiting]] = []
         self._table: QueueTable | None = None
         self._is_untidy = self._is_begun = self._is_told = False
@@ -199,9 +200,17 @@ class QueueDisk:
             writes = [each for each in writes if each[0]]
         failure = self._try([*self._owed, *writes])
         self._owed = [*self._owed, *(each for each in writes if each[0])] if failure else []
+        self._refused = self._refused_with(writes) if failure else range(0)
         self._tell(failure or lacking)
         self._is_untidy = True
         return failure or lacking
+
+    def _refused_with(self, writes: Sequence[Write]) -> range:
+        """Numbers of entries that were refused although a transaction with them was tried: after an error of the disk
+        they may be in the file nevertheless. While they are refused, all that is new is.
+        """
+        numbers = [entry.number for removed, entry in writes if entry is not None and not removed]
+        return range(self._refused.start or min(numbers), max(numbers) + 1) if numbers else self._refused
 
     def _lacking(self, size: int) -> str:
         """Why `size` more bytes cannot be kept even when SQLite's log has been copied, else nothing."""
@@ -245,6 +254,8 @@ class QueueDisk:
         table = self._open_table()
         if not self._is_begun:
             self._note(table)
+        if self._refused:
+            table.forget(self._refused)
         if changes:
             table.commit(changes)
         else:
@@ -303,8 +314,11 @@ class QueueDisk:
         entries: list[Entry] = []
         damaged: list[Waiting] = []
         start = after
+        gone = {number for removed, _ in self._owed for number in removed}
         while not entries and (waiting := table.next(signal, start, before, most_bytes)):
             for each in waiting:
+                if each.number in gone or each.number in self._refused:
+                    continue
                 try:
                     entries.append(self._entry(table, each))
                 except Damaged:
@@ -320,7 +334,8 @@ class QueueDisk:
         row = table.row(waiting.number)
         if row is None:
             raise Damaged
-        return Entry(row.number, self._clock.arrived(row), self._sealer.unseal(row))
+        batch = self._sealer.unseal(row)
+        return Entry(row.number, self._clock.arrived(row), batch)
 
     def _set_aside(self, table: QueueTable, damaged: Sequence[Waiting]) -> None:
         table.set_aside([each.number for each in damaged])

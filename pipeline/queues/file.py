@@ -90,6 +90,7 @@ class QueueFile:
         self._works: SimpleQueue[_Write | _Call] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"queue {exporter_id}", daemon=True)
         self._number = 0
+        self._is_closed = False
 
     @property
     def problem(self) -> str:
@@ -106,8 +107,9 @@ class QueueFile:
         return loads
 
     async def close(self) -> None:
-        """Write what is left to write, and let go of the file."""
-        await self._call(self._disk.close, is_last=True)
+        """Write what is left to write, and let go of the file. What is asked of it from now on is refused."""
+        self._is_closed = True
+        await self._done(_Call(self._disk.close, _future(), is_last=True))
         await asyncio.to_thread(self._thread.join)
 
     def next_number(self) -> int:
@@ -131,14 +133,21 @@ class QueueFile:
         return loaded
 
     async def _write(self, removed: Sequence[int], added: Entry | None) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._works.put(_Write(removed, added, future))
-        await future
+        self._check_open()
+        await self._done(_Write(removed, added, _future()))
 
-    async def _call(self, function: Callable[[], Any], *, is_last: bool = False) -> Any:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._works.put(_Call(function, future, is_last))
-        return await future
+    async def _call(self, function: Callable[[], Any]) -> Any:
+        self._check_open()
+        return await self._done(_Call(function, _future()))
+
+    def _check_open(self) -> None:
+        """An operator's command may still be at it when a reload has taken the exporter away."""
+        if self._is_closed:
+            raise Refused(f"the queue of exporter {self._name} is closed")
+
+    async def _done(self, work: "_Write | _Call") -> Any:
+        self._works.put(work)
+        return await work.future
 
     def _run(self) -> None:
         is_last, rest = False, _IDLE_SECONDS
@@ -194,6 +203,10 @@ class QueueFile:
             _resolve([(call.future, call.function(), None)])
         except Exception as error:
             _resolve([(call.future, None, error)])
+
+
+def _future() -> "asyncio.Future[Any]":
+    return asyncio.get_running_loop().create_future()
 
 
 _Answers = Sequence[tuple["asyncio.Future[Any]", Any, Exception | None]]

@@ -46,6 +46,8 @@ _WINDOW_BYTES = 8 * 2**20
 """Of each signal this much is in memory too, where a store has it: what is next in line need not be read again."""
 
 
+_INFINITY = float("inf")
+
 _READ_AGAIN_SECONDS = 1.0
 """Between two tries to read from a disk that fails."""
 
@@ -193,6 +195,10 @@ class Queue:
         limits = self._settings.limits(is_durable=self.is_durable)
         return any(getattr(self._load, unit) + getattr(more, unit) > most for unit, most in limits)
 
+    def would_drop(self, batch: Batch) -> bool:
+        """Whether something would be dropped if this were put, itself or what waits."""
+        return self._settings.when_full != "refuse" and self._is_over(Load.of(batch))
+
     async def put(self, batch: Batch) -> Entry:
         """Take a batch that `room` was held for; return when it is as safe as this queue can make it. It is handed out
         when it is released, and nothing that came later before it.
@@ -297,7 +303,9 @@ class Queue:
                 if signal is not None and due <= now:
                     return self._lease(signal)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), None if signal is None else due - now)
+                    # Not `wait_for`, which before Python 3.12 can lose a cancellation.
+                    async with asyncio.timeout(None if signal is None else due - now):
+                        await self._changed.wait()
             return None
 
     def _is_empty(self) -> bool:
@@ -311,13 +319,13 @@ class Queue:
                     await self._fill_lane(self._store, signal, lane)
 
     async def _fill_lane(self, store: Store, signal: Signal, lane: Lane) -> None:
-        before, puts = min(lane.unreleased, default=float("inf")), self._puts
+        before, puts = min(lane.unreleased, default=_INFINITY), self._puts
         loaded = await store.load(signal, lane.last, before, _WINDOW_BYTES)
         for entry in loaded.entries:
             lane.beyond.add(entry.batch, -1)
             lane.append(entry)
         lost = loaded.lost
-        if not loaded.entries and not lane.unreleased and puts == self._puts:
+        if not loaded.entries and before == _INFINITY and puts == self._puts:
             # All that should be there would have been read.
             lost = replace(lane.beyond)
         if lost.requests:
@@ -325,10 +333,18 @@ class Queue:
             self._load.add_load(lost, -1)
             self._drop(signal, "corrupt", lost.items)
 
+    async def take_now(self) -> Lease | None:
+        """What may be sent, without waiting for more; None if there is nothing. Raises: `Refused` if it cannot be read
+        now.
+        """
+        await self._fill()
+        ready = [signal for signal, lane in self._lanes.items() if lane.has_ready()]
+        return self._lease(ready[0]) if ready else None
+
     async def _drop_old(self, now: float) -> bool:
         """Drop what has waited too long; whether there was any."""
         dropped: list[Entry] = []
-        oldest = now - (self._settings.max_age or float("inf"))
+        oldest = now - (self._settings.max_age or _INFINITY)
         for lane in self._lanes.values():
             while lane.has_ready() and lane.window[0].arrived < oldest:
                 dropped.append(lane.popleft())

@@ -118,7 +118,8 @@ def _row(source: sqlite3.Connection, number: int, sealer: Sealer, foreign: Conta
             return row
         with suppress(Damaged):
             sealer.unseal(row)
-            return row
+            # What its seal does not cover is empty in a sound row.
+            return row._replace(tenant=b"") if row.key else row._replace(key=b"")
     return None
 
 

@@ -181,6 +181,11 @@ class QueueTable:
                 places = ",".join([f"({_marks(len(Row._fields))})"] * len(rows))
                 self._connection.execute(f"INSERT INTO entry VALUES {places}", [each for row in rows for each in row])
 
+    def forget(self, numbers: range) -> None:
+        """Delete all rows of a range that are there."""
+        with _told(self.path), self._transaction():
+            self._connection.execute("DELETE FROM entry WHERE number BETWEEN ? AND ?", [numbers[0], numbers[-1]])
+
     def touch(self) -> None:
         """Write something that changes nothing, to see whether that can be done."""
         with _told(self.path), self._transaction():

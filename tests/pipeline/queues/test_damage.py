@@ -16,7 +16,7 @@ import pytest
 from pipeline.batch import Signal
 from pipeline.queues.queue import Merge
 from tests.payloads import put_released
-from tests.pipeline.queues.stored import batch, drained, kept
+from tests.pipeline.queues.stored import Clock, batch, drained, kept
 
 SEEDS = int(os.environ.get("TELESCRUB_FLIPS", "120"))
 ENTRIES = 60
@@ -98,3 +98,26 @@ async def read(folder: Path, storage: dict[str, str]) -> tuple[list[str], int, s
         assert {reason for _, reason, _ in made.dropped} <= {"corrupt"}
         assert {signal for signal, _, _ in made.dropped} <= {Signal.TRACES.value}
     return out, sum(items for _, _, items in made.dropped), queue.damage
+
+
+FLOAT, KEY_OF_NOTHING = 7, 12
+"""How SQLite writes the types of two columns: a number, and no bytes (sqlite.org/fileformat2.html, section 2.1)."""
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "come"),
+    [(FLOAT, 28, ["0", "2"]), (FLOAT, 29, ["0", "2"]), (KEY_OF_NOTHING, 0, ["0", "1", "2"])],
+    ids=["the time is bytes", "the time is text", "the key is NULL"],
+)
+async def test_a_column_is_of_another_type(tmp_path: Path, was: int, becomes: int, come: list[str]) -> None:
+    """Which SQLite does not see: the entry counts as damaged, unless what it says is certain nevertheless."""
+    made = kept(tmp_path, wall=Clock(1e9 + 0.5))
+    async with made as queue:
+        for number in range(3):
+            await put_released(queue, batch(f"{number} of three"))
+    content = bytearray(made.path.read_bytes())
+    types = content.rindex(b"traces", 0, content.index(b"1 of three")) - 10
+    content[types + content[types:].index(was)] = becomes
+    made.path.write_bytes(content)
+    async with kept(tmp_path, wall=Clock(1e9 + 0.5)) as queue:
+        assert [each[0] for each in await drained(queue)] == come

@@ -134,8 +134,20 @@ async def test_a_queue_that_drops_what_is_new(tmp_path: Path) -> None:
     await put_released(queue, batch())
     async with opened(tmp_path) as letters:
         await letters.add(batch(), "rejected", "a sentence")
-        assert await letters.replay(queue) == Replayed(0, 0, "the queue has no room now, and would drop it")
+        assert await letters.replay(queue) == Replayed(0, 0, "the queue has no room now, and would drop something")
         assert len(letters.letters()) == 1
+
+
+async def test_a_queue_that_drops_the_oldest(tmp_path: Path) -> None:
+    """Letters push out neither what waits nor each other."""
+    queue = memory_queue(queue_size=2, when_full="drop_oldest")
+    await put_released(queue, batch(b"waits"))
+    async with opened(tmp_path) as letters:
+        for _ in range(3):
+            await letters.add(batch(b"letter"), "rejected", "a sentence")
+        assert await letters.replay(queue) == Replayed(1, 1, "the queue has no room now, and would drop something")
+        assert [each.letters for each in letters.letters()] == [2]
+    assert [each.payload for each in await taken(queue)] == [b"waits", b"letter"]
 
 
 async def test_the_oldest_make_room(tmp_path: Path) -> None:

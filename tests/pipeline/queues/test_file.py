@@ -4,9 +4,12 @@ import asyncio
 import os
 import sqlite3
 import stat
+import threading
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,9 @@ from pipeline.batch import Signal
 from pipeline.errors import Refused
 from pipeline.queues import queue as machine
 from pipeline.queues.disk import QueueDisk
-from pipeline.queues.queue import Merge
+from pipeline.queues.queue import Load, Merge
+from pipeline.queues.store import Loaded
+from pipeline.queues.table import Change, QueueTable
 from tests.payloads import put_released
 from tests.pipeline.queues.stored import Clock, Kept, batch, drained, kept
 
@@ -160,6 +165,79 @@ async def test_unreleased_holds_up_what_is_behind(tmp_path: Path, monkeypatch: p
         taken = taking.result()
         assert taken is not None
         assert taken.batch.payload == b"b"
+
+
+async def test_released_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is released while the file is read without it is handed out next, not taken for damaged."""
+    monkeypatch.setattr(machine, "_WINDOW_BYTES", 1)
+    made, reading, go_on = kept(tmp_path), threading.Event(), threading.Event()
+    async with made as queue:
+        await put_released(queue, batch("a"))
+        unreleased = await queue.put(batch("b"))
+        lease = await queue.take()
+        assert lease is not None
+        await queue.done(lease)
+        load = made.file._disk.load
+
+        def slow(*arguments: Any) -> Loaded:
+            reading.set()
+            go_on.wait(10)
+            return load(*arguments)
+
+        monkeypatch.setattr(made.file._disk, "load", slow)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            taking = group.create_task(queue.take())
+            await asyncio.to_thread(reading.wait, 10)
+            queue.release(unreleased)
+            go_on.set()
+        taken = taking.result()
+        assert taken is not None
+        assert (taken.batch.payload, made.dropped) == (b"b", [])
+
+
+@pytest.mark.parametrize("is_written", [False, True], ids=["not written", "written, and then an error"])
+async def test_what_was_refused_never_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    """Entries that are withdrawn or refused while the disk fails are not sent, whatever the disk has made of them."""
+    monkeypatch.setattr(machine, "_WINDOW_BYTES", 5)
+    made = kept(tmp_path)
+    async with made as queue:
+        await put_released(queue, batch("larger than the window"))
+        await put_released(queue, batch("a"))
+        withdrawn = await queue.put(batch("withdrawn", 3))
+        commit = QueueTable.commit
+
+        def failing(table: QueueTable, changes: Sequence[Change]) -> None:
+            if is_written:
+                commit(table, [each for each in changes if each.added is not None])
+            raise OSError("disk I/O error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(QueueTable, "commit", failing)
+            await queue.withdraw(withdrawn)
+            for name in ("refused", "refused too"):
+                with pytest.raises(Refused):
+                    await queue.put(batch(name, 5))
+            taken = []
+            while lease := await queue.take_now():
+                taken.append(lease.batch.payload)
+                await queue.done(lease)
+            assert taken == [b"larger than the window", b"a"]
+        await put_released(queue, batch("b"))
+        assert await drained(queue) == ["b"]
+        assert (made.dropped, queue.load) == ([], Load())
+    async with kept(tmp_path) as queue:
+        assert await drained(queue) == []
+
+
+async def test_a_queue_that_is_closed(tmp_path: Path) -> None:
+    """It answers whoever still asks something of it."""
+    async with kept(tmp_path) as queue:
+        await put_released(queue, batch("a"))
+    async with asyncio.timeout(10):
+        with pytest.raises(Refused, match="the queue of exporter loki is closed"):
+            await queue.put(batch("b"))
 
 
 async def test_many_share_a_commit(tmp_path: Path) -> None:

@@ -49,6 +49,30 @@ async def test_order() -> None:
     assert "x" in taken
 
 
+async def test_taking_is_cancelled_as_something_comes() -> None:
+    """A cancellation in the moment in which there is more to look at is not lost."""
+    waiting = queue(merge=Merge(size=100, timeout=60.0))
+    await put_released(waiting, batch("a"))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        taking = group.create_task(waiting.take())
+        await asyncio.sleep(0.01)
+        await put_released(waiting, batch("b"))
+        await asyncio.sleep(0)
+        taking.cancel()
+    assert taking.cancelled()
+
+
+async def test_take_now() -> None:
+    """What could be sent, without waiting for more; not what is unreleased, nor what is behind it."""
+    waiting = queue(merge=Merge(size=2, timeout=60.0))
+    assert await waiting.take_now() is None
+    for name in "abc":
+        await put_released(waiting, batch(name))
+    await waiting.put(batch("d"))
+    leases = [await waiting.take_now() for _ in range(3)]
+    assert [lease and lease.load.requests for lease in leases] == [2, 1, None]
+
+
 async def test_full_by_requests() -> None:
     """The sentence says how full it is and when to come back; what is under way counts, what is done does not."""
     waiting = queue(queue_size=2)
