@@ -143,11 +143,15 @@ class ClientTls(TlsFiles):
 
 
 def _load_pair(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> None:
+    def pass_phrase() -> str:
+        # Without this OpenSSL would ask for it at the terminal, and everything would wait for somebody there.
+        raise OSError(f"{key_file} has a pass phrase; give a key without one")
+
     # ssl's own errors name no file.
     for path in (cert_file, key_file):
         path.open("rb").close()
     try:
-        context.load_cert_chain(cert_file, key_file)
+        context.load_cert_chain(cert_file, key_file, pass_phrase)
     except ssl.SSLError:
         raise OSError(f"{cert_file} and {key_file} are not a certificate and its key in PEM") from None
 

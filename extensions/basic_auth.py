@@ -7,13 +7,15 @@ import base64
 import hashlib
 import hmac
 import secrets
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from multidict import CIMultiDict
 from pydantic import model_validator
 
-from config.reloading import Reloading
+from config.reloading import Reloading, text_of
 from config.settings import Secret, Settings
 from extensions.htpasswd import is_right, users
 from extensions.presented import presented
@@ -44,7 +46,7 @@ class HtpasswdSettings(Settings):
 
     def users(self) -> dict[str, str]:
         """User → hash. Raises: `OSError`, `ValueError`."""
-        found = dict(users(self.file.read_text("utf-8"), str(self.file))) if self.file else {}
+        found = dict(users(text_of(self.file), str(self.file))) if self.file else {}
         inline = self.inline.get_secret_value()
         return {**found, **users(inline, "inline")} if inline else found
 
@@ -71,10 +73,10 @@ class ClientAuthSettings(Settings):
 
     def header(self) -> str:
         """The value of Authorization. Raises: `OSError`, `ValueError`."""
-        user = self.username_file.read_text("utf-8").strip() if self.username_file else self.username
+        user = text_of(self.username_file).strip() if self.username_file else self.username
         password = self.password.get_secret_value()
         if self.password_file:
-            password = self.password_file.read_text("utf-8").rstrip("\r\n")
+            password = text_of(self.password_file).rstrip("\r\n")
         if ":" in user:
             raise ValueError("the name of a user cannot have a colon in it")
         return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -112,10 +114,12 @@ class BasicAuthSettings(ExtensionSettings):
 
 
 _AT_ONCE, _AT_MOST = 2, 32
-"""Passwords that are checked, and that wait for it: each costs 60 ms of a core, whoever sends it."""
+"""Passwords that are checked at a time, and with those that wait for it: each costs 60 ms of a core, whoever sends it,
+and its place is taken until its thread is done, whether or not the client is still there.
+"""
 
 
-class BasicUsers(Unentered):
+class BasicUsers:
     """Knows clients by their passwords. What was right is remembered, as a keyed hash, so that only the first request
     of a client costs.
     """
@@ -126,7 +130,16 @@ class BasicUsers(Unentered):
         self._user_is_tenant = user_is_tenant
         self._key = secrets.token_bytes(32)
         self._proven: dict[str, bytes] = {}
-        self._waiting, self._checking = 0, asyncio.Semaphore(_AT_ONCE)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
+        self._checks: list[Future[bool]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def authenticate(self, values: Values) -> Client:
         """`pipeline.serving.authentication.Authenticator`."""
@@ -148,14 +161,11 @@ class BasicUsers(Unentered):
         return is_right
 
     async def _check(self, hashed: str, password: bytes) -> bool:
-        if self._waiting >= _AT_MOST:
+        self._checks = [each for each in self._checks if not each.done()]
+        if len(self._checks) >= _AT_MOST:
             raise Refused(f"{_AT_MOST} passwords wait to be checked; retry after 1 s", retry_after_seconds=1.0)
-        self._waiting += 1
-        try:
-            async with self._checking:
-                return await asyncio.to_thread(is_right, hashed, password)
-        finally:
-            self._waiting -= 1
+        self._checks.append(check := self._threads.submit(is_right, hashed, password))
+        return await asyncio.wrap_future(check)
 
 
 def _decoded(credentials: str) -> tuple[str, bytes]:

@@ -11,7 +11,7 @@ from typing import Self
 from multidict import CIMultiDict
 from pydantic import Field, model_validator
 
-from config.reloading import Reloading
+from config.reloading import Reloading, text_of
 from config.settings import Secret
 from extensions.presented import presented, sendable
 from extensions.unentered import Unentered
@@ -58,7 +58,7 @@ class BearerTokenAuthSettings(ExtensionSettings):
         """Raises: `OSError` or `ValueError` for a file that cannot be used."""
         if self.filename is None:
             return Tokens.of(self._given())
-        lines = [line.strip() for line in self.filename.read_text("utf-8").splitlines()]
+        lines = [line.strip() for line in text_of(self.filename).splitlines()]
         tokens = [sendable(line, f"a token in {self.filename}") for line in lines if line]
         if not tokens:
             raise ValueError(f"there is no token in {self.filename}")

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from multidict import CIMultiDict
 from pydantic import Field, model_validator
 
-from config.reloading import Reloading
+from config.reloading import Reloading, text_of
 from config.settings import Secret, Settings
 from extensions.unentered import Unentered
 from pipeline.component import Context, ExtensionSettings
@@ -53,7 +53,7 @@ class HeaderSettings(Settings):
     def text(self) -> str:
         """The value; empty where there is none. Raises: `OSError`, `ValueError`."""
         if self.value_file is not None:
-            return _checked(self.value_file.read_text("utf-8").strip(), f"the value in {self.value_file}")
+            return _checked(text_of(self.value_file).strip(), f"the value in {self.value_file}")
         return "" if self.value is None else self.value.get_secret_value()
 
 

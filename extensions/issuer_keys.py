@@ -5,7 +5,8 @@ token names one that is not among them.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
@@ -31,13 +32,31 @@ Keys = Mapping[tuple[str | None, str], PyJWK]
 
 
 class IssuerKeys:
-    """The keys of one issuer. `clock` gives seconds that only go forward."""
+    """The keys of one issuer, while it is entered. `clock` gives seconds that only go forward.
+
+    The issuer is asked in a task of its own, which outlasts the request that needs it: whoever sends a token with an
+    unknown key and goes away takes the answer from nobody.
+    """
 
     def __init__(self, issuer: str, fetching: Fetching, clock: Callable[[], float] = time.monotonic) -> None:
         self._issuer, self._fetching, self._clock = issuer, fetching, clock
         self._keys: Keys = {}
-        self._one_at_a_time = asyncio.Lock()
+        self._asking: asyncio.Task[str] | None = None
         self._fetched_at = self._asked_at = float("-inf")
+
+    async def __aenter__(self) -> Self:
+        """Raises: `OSError` for TLS files that cannot be used."""
+        await self._fetching.open()
+        self._group = await asyncio.TaskGroup().__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+        await self._group.__aexit__(None, None, None)
+        await self._fetching.close()
 
     async def key(self, name: str | None, algorithm: str) -> PyJWK | None:
         """The key that a token names, for its algorithm; None if the issuer has no such key.
@@ -47,7 +66,8 @@ class IssuerKeys:
         known = self._keys.get((name, algorithm))
         age = self._clock() - self._fetched_at
         # Who has a good key need not wait for others to get better ones.
-        is_good = known is not None and (age < _FRESH_SECONDS or (age < _GOOD_SECONDS and self._one_at_a_time.locked()))
+        is_asking = self._asking is not None and not self._asking.done()
+        is_good = known is not None and (age < _FRESH_SECONDS or (age < _GOOD_SECONDS and is_asking))
         if not is_good:
             await self._refresh(is_known=known is not None)
         if self._clock() - self._fetched_at >= _GOOD_SECONDS:
@@ -56,19 +76,25 @@ class IssuerKeys:
 
     async def _refresh(self, *, is_known: bool) -> None:
         """Ask the issuer, unless it was asked just now. Raises: `Refused` if nothing is known of the key."""
-        async with self._one_at_a_time:
-            if self._clock() - self._asked_at < _PAUSE_SECONDS:
-                failed_last = self._fetched_at < self._asked_at
-                if failed_last and not is_known:
-                    raise Refused("the issuer of tokens cannot be reached", retry_after_seconds=_PAUSE_SECONDS)
-                return
-            self._asked_at = self._clock()
-            try:
-                self._keys = await self._fetch()
-                self._fetched_at = self._asked_at
-            except Refused:
-                if not is_known:
-                    raise
+        now = self._clock()
+        if self._asking is None or (self._asking.done() and now - self._asked_at >= _PAUSE_SECONDS):
+            self._asked_at = now
+            self._asking = self._group.create_task(self._ask(), name=f"keys of {self._issuer}")
+        problem = await asyncio.shield(self._asking)
+        if problem and not is_known:
+            raise Refused(problem, retry_after_seconds=_PAUSE_SECONDS)
+
+    async def _ask(self) -> str:
+        """Fetch the keys; what stood in the way, if anything did."""
+        try:
+            self._keys = await self._fetch()
+        except Refused as refusal:
+            return str(refusal)
+        except Exception as error:
+            # Raised, it would end the daemon, for an answer that nobody thought of.
+            return f"the issuer of tokens cannot be asked: {type(error).__name__}"
+        self._fetched_at = self._asked_at
+        return ""
 
     async def _fetch(self) -> Keys:
         """Raises: `Refused`."""

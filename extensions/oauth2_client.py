@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 from multidict import CIMultiDict
 from pydantic import AfterValidator, Field, model_validator
 
-from config.reloading import Reloading
+from config.reloading import Reloading, text_of
 from config.settings import Seconds, Secret
 from config.tls import ClientTls
 from extensions.fetching import Fetching, secure_url
@@ -64,9 +64,9 @@ class Oauth2ClientSettings(ExtensionSettings):
 
     def credentials(self) -> tuple[str, str]:
         """Id and secret. Raises: `OSError`, `ValueError`."""
-        name = self.client_id_file.read_text("utf-8").strip() if self.client_id_file else self.client_id
+        name = text_of(self.client_id_file).strip() if self.client_id_file else self.client_id
         secret = self.client_secret.get_secret_value()
-        return name, self.client_secret_file.read_text("utf-8").strip() if self.client_secret_file else secret
+        return name, text_of(self.client_secret_file).strip() if self.client_secret_file else secret
 
     def form(self) -> list[tuple[str, str]]:
         """The request without the credentials."""
@@ -129,14 +129,14 @@ class Oauth2Client:
         now = self._clock()
         try:
             if now < self._pause_until:
-                raise Refused("the token endpoint was asked moments ago", retry_after_seconds=self._pause_until - now)
+                raise Refused("the token endpoint was asked moments ago")
             self._take(await self._answer(), now)
-        except Refused:
+        except Refused as refusal:
             if now >= self._pause_until:
                 self._pause_until = now + _PAUSE_SECONDS
             if not self._header or now >= self._ends_at:
                 self._header = ""
-                raise
+                raise Refused(str(refusal), retry_after_seconds=self._pause_until - now) from None
 
     def _take(self, answer: Mapping[str, Any], asked: float) -> None:
         """RFC 6749 §5.1. Without `expires_in` a token is good until a destination says otherwise."""

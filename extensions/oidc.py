@@ -89,20 +89,17 @@ class Oidc:
     def __init__(self, settings: OidcSettings, context: Context, clock: Callable[[], float] = time.monotonic) -> None:
         self._attribute = settings.attribute
         self._providers = {each.issuer_url: each for each in settings.all()}
-        self._fetching = {
-            each.issuer_url: Fetching(
-                ClientTls(ca_file=each.issuer_ca_path), _TIMEOUT_SECONDS, "the issuer of tokens", context.log.warning
-            )
-            for each in settings.all()
-        }
-        self._keys = {issuer: IssuerKeys(issuer, fetching, clock) for issuer, fetching in self._fetching.items()}
+        self._keys: dict[str, IssuerKeys] = {}
+        for issuer, each in self._providers.items():
+            tls = ClientTls(ca_file=each.issuer_ca_path)
+            fetching = Fetching(tls, _TIMEOUT_SECONDS, "the issuer of tokens", context.log.warning)
+            self._keys[issuer] = IssuerKeys(issuer, fetching, clock)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            for fetching in self._fetching.values():
-                stack.push_async_callback(fetching.close)
-                await fetching.open()
+            for keys in self._keys.values():
+                await stack.enter_async_context(keys)
             self._stack = stack.pop_all()
         return self
 

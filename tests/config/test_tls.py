@@ -9,6 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from pydantic import ValidationError
 
 from config.tls import ClientTls, ServerTls
@@ -36,6 +42,23 @@ def test_files_that_are_no_use(certificates: Certificates, tmp_path: Path) -> No
         ServerTls.model_validate({**certificates.server(), "cert_file": wrong}).context()
     with pytest.raises(OSError, match=re.escape(f"{wrong} holds no certificates in PEM")):
         ClientTls(ca_file=wrong).context()
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8])
+def test_keys_with_a_pass_phrase(tmp_path: Path, form: PrivateFormat) -> None:
+    """Nobody is asked for it at a terminal: not when the daemon starts, and not when a key is renewed."""
+    pair, said = Authority(tmp_path).issue("server"), list[str]()
+    server = ServerTls.model_validate({**pair, "reload_interval": "1ns"})
+    running = server.reloading(server.check, said.append)
+    path = Path(pair["key_file"])
+    key = load_pem_private_key(path.read_bytes(), None)
+    path.write_bytes(key.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"synthetic")))
+    sentence = f"{path} has a pass phrase; give a key without one"
+    for settings in (server, ClientTls.model_validate(pair)):
+        with pytest.raises(OSError, match=f"^{re.escape(sentence)}$"):
+            settings.context()
+    running.look()
+    assert said == [f"{sentence}; what was read before stays in use until this is put right"]
 
 
 def test_pairs() -> None:

@@ -32,6 +32,8 @@ class Issuer:
         self.keys: list[Mapping[str, str]] = [jwk(RSA, "RS256", kid="one", use="sig", alg="RS256")]
         self.document: dict[str, Any] = {}
         self.is_away = False
+        self.was_asked, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.may_answer.set()
         self.asked: list[str] = []
         self.forms: list[tuple[dict[str, str], str | None]] = []
         self.tokens: list[tuple[int, Any]] = []
@@ -39,6 +41,8 @@ class Issuer:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path)
+        self.was_asked.set()
+        await self.may_answer.wait()
         if self.is_away:
             return web.Response(status=500)
         if request.path == "/.well-known/openid-configuration":

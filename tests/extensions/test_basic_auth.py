@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from extensions import basic_auth
 from extensions.basic_auth import BasicAuthSettings, BasicCredentials, BasicUsers
 from extensions.htpasswd import is_right
 from pipeline.errors import Refused
-from pipeline.serving.authentication import Client
+from pipeline.serving.authentication import Client, Unauthenticated
 from tests.extensions.presenting import headers, refusal
 from tests.payloads import context
 
@@ -86,14 +87,57 @@ async def test_right_passwords_are_remembered(monkeypatch: pytest.MonkeyPatch) -
     assert len(worked) == 1 + 3 + 3
 
 
+class Slow:
+    """The check of passwords; that of `slow` takes as long as a test wants it to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.may_end = threading.Semaphore(0), threading.Event()
+        monkeypatch.setattr(basic_auth, "is_right", self)
+
+    def __call__(self, hashed: str, password: bytes) -> bool:
+        if password == b"slow":
+            self.begun.release()
+            self.may_end.wait()
+        return False
+
+
 async def test_too_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checking costs so much that only some may wait for it; the others are to come again."""
     monkeypatch.setattr(basic_auth, "_AT_MOST", 2)
-    known = users(line("one"))
-    asked = (known.authenticate(headers(authorization=basic("one", f"wrong {n}"))) for n in range(5))
-    found = await asyncio.gather(*asked, return_exceptions=True)
-    refused = [str(each) for each in found if isinstance(each, Refused)]
-    assert refused == ["2 passwords wait to be checked; retry after 1 s"] * 3
+    known, slow = users(line("one")), Slow(monkeypatch)
+    asking = asyncio.gather(*(refused_by(known, "slow") for _ in range(5)))
+    # After each of them has taken its first step.
+    asyncio.get_running_loop().call_soon(slow.may_end.set)
+    told = ["the user or the password is wrong"] * 2 + ["2 passwords wait to be checked; retry after 1 s"] * 3
+    assert await asking == told
+
+
+async def test_clients_that_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two passwords are checked at a time, also when nobody waits any more for what comes of it."""
+    monkeypatch.setattr(basic_auth, "_AT_MOST", 3)
+    slow = Slow(monkeypatch)
+    async with users(line("one")) as known, asyncio.TaskGroup() as group:
+        try:
+            gone = [group.create_task(refused_by(known, "slow")) for _ in range(2)]
+            for _ in gone:
+                await asyncio.to_thread(slow.begun.acquire)
+            for each in gone:
+                each.cancel()
+            await asyncio.wait(gone)
+            third = group.create_task(refused_by(known, "slow"))
+            await asyncio.sleep(0)  # Its first step.
+            assert await refused_by(known, "wrong") == "3 passwords wait to be checked; retry after 1 s"
+            assert not slow.begun.acquire(blocking=False)
+        finally:
+            slow.may_end.set()
+        assert await third == "the user or the password is wrong"
+
+
+async def refused_by(known: BasicUsers, password: str) -> str:
+    """What is told to a client with a wrong password."""
+    with pytest.raises((Refused, Unauthenticated)) as caught:
+        await known.authenticate(headers(authorization=basic("one", password)))
+    return str(caught.value)
 
 
 async def test_a_file_that_changes(tmp_path: Path) -> None:

@@ -202,8 +202,9 @@ async def test_the_issuer_is_away() -> None:
     async with serving() as issuer, known_by(issuer, clock) as oidc:
         issuer.is_away = True
         for _ in range(3):
-            with pytest.raises(Refused):
+            with pytest.raises(Refused, match="the issuer of tokens answered 500") as caught:
                 await oidc.authenticate(bearing(token(issuer)))
+            assert caught.value.retry_after_seconds == 10
         assert len(issuer.asked) == 1
         issuer.is_away = False
         clock.now += 10
@@ -211,11 +212,37 @@ async def test_the_issuer_is_away() -> None:
         issuer.is_away = True
         clock.now += 3599
         assert await oidc.authenticate(bearing(token(issuer)))
-        with pytest.raises(Refused, match="the issuer of tokens cannot be reached"):
+        with pytest.raises(Refused, match="the issuer of tokens answered 500"):
             await oidc.authenticate(bearing(token(issuer, kid="two")))
         clock.now += 1
         with pytest.raises(Refused, match="the issuer of tokens cannot be reached"):
             await oidc.authenticate(bearing(token(issuer)))
+
+
+async def test_a_client_that_gives_up() -> None:
+    """What the issuer was asked for a stranger's token is answered to everybody, also when the stranger is gone."""
+    async with serving() as issuer, known_by(issuer) as oidc, asyncio.TaskGroup() as group:
+        issuer.may_answer.clear()
+        stranger = group.create_task(oidc.authenticate(bearing(token(issuer, OTHER, kid="two"))))
+        await issuer.was_asked.wait()
+        stranger.cancel()
+        await asyncio.wait([stranger])
+        client = group.create_task(oidc.authenticate(bearing(token(issuer))))
+        asyncio.get_running_loop().call_soon(issuer.may_answer.set)
+        assert await client == Client(f"{issuer.url} client-1")
+        assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+
+
+async def test_left_while_asking() -> None:
+    """An issuer that does not answer holds up nobody who stops the daemon."""
+    async with serving() as issuer, asyncio.TaskGroup() as group:
+        issuer.may_answer.clear()
+        async with known_by(issuer) as oidc:
+            client = group.create_task(oidc.authenticate(bearing(token(issuer))))
+            await issuer.was_asked.wait()
+        await asyncio.wait([client])
+        assert client.cancelled()
+        issuer.may_answer.set()
 
 
 @pytest.mark.parametrize(
@@ -225,14 +252,16 @@ async def test_the_issuer_is_away() -> None:
         ({"jwks_uri": None}, "that of another issuer, or has no jwks_uri"),
         ({"jwks_uri": "http://keys.example.org"}, "the issuer's jwks_uri is not https"),
         ({"jwks_uri": "file:///etc/keys"}, "the issuer's jwks_uri is not https"),
+        ({"jwks_uri": f"https://{'x' * 64}.example.org"}, "the issuer of tokens cannot be asked: UnicodeError"),
     ],
 )
 async def test_discovery_documents_that_are_no_use(document: Any, sentence: str) -> None:
     """Keys are taken from where the issuer's own document says, over TLS."""
     async with serving() as issuer, known_by(issuer) as oidc:
         issuer.document = document
-        with pytest.raises(Refused, match=sentence):
+        with pytest.raises(Refused, match=sentence) as caught:
             await oidc.authenticate(bearing(token(issuer)))
+        assert caught.value.retry_after_seconds == 10
         assert issuer.asked == ["/.well-known/openid-configuration"]
 
 
