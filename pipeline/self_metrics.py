@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Any
 
-import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -17,6 +16,7 @@ from config.tls import ServerTls
 from pipeline.deadline import Deadline
 from pipeline.serving.authentication import Authenticator, only_known_clients
 from pipeline.serving.listening import ListeningSettings, listen
+from pipeline.serving.pages import answer, by_a_name_of_this_machine, not_for_browsers
 from pipeline.serving.sockets import Sockets
 from pipeline.telemetry import Telemetry
 
@@ -45,8 +45,7 @@ async def serve_self_metrics(
         return web.Response(body=generate_latest(telemetry.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def metrics_summary(request: web.Request) -> web.Response:
-        body = orjson.dumps(summary(telemetry), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        return web.Response(body=body, content_type="application/json")
+        return answer(summary(telemetry))
 
     async def reports(request: web.Request) -> web.Response:
         if not _is_local(request.remote):
@@ -56,13 +55,14 @@ async def serve_self_metrics(
             {"component": component, "pipeline": pipeline, "report": await asyncio.to_thread(read)}
             for (component, pipeline), read in offered.items()
         ]
-        body = orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        return web.Response(body=body, content_type="application/json")
+        return answer(told)
 
     app = web.Application(middlewares=[only_known_clients(authenticator)] if authenticator else [])
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/metrics/summary", metrics_summary)
-    app.router.add_get("/reports/{sort}", reports)
+    private = web.Application(middlewares=[not_for_browsers, *([] if authenticator else [by_a_name_of_this_machine])])
+    private.router.add_get("/{sort}", reports)
+    app.add_subapp("/reports", private)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     place = ListeningSettings(endpoint=address, tls=tls)
     async with listen(app, place, deadline, say=say, sockets=sockets, owner="metrics") as listening:

@@ -1,22 +1,22 @@
 """Who may come in now: a bounded number of requests and bytes at once, shared fairly among clients.
 
-Where all places are taken, requests wait, in turn by client, so that one with a thousand connections gets no more than
-one with a single connection. The waiting room is bounded too: when it is full, the client that has most in it loses its
-last. Nobody waits long; who could not be admitted is `Refused` and told when to come again.
+A client that has more than one request leaves as much free as it has, so that there is room for the next one. Where all
+places are taken, requests wait, in turn by client, so that one with a thousand connections gets no more than one with a
+single connection. The waiting room is bounded too: when it is full, the client that has most in it loses its last.
+Nobody waits long; who could not be admitted is `Refused` and told when to come again.
 """
 
 import asyncio
-import ipaddress
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from pydantic import Field
 
 from config.settings import ByteSize, Settings
 from pipeline.errors import Refused
+from pipeline.serving.connections import client_of
 
 __all__ = ["Admission", "AdmissionSettings", "Place", "client_of"]
 
@@ -24,6 +24,8 @@ _WAITING_PER_PLACE = 10
 """So many requests may wait for each that is under way."""
 _WAITING_SECONDS = 5.0
 """Clients of OTLP give up after 10 s by default; those who wait longer than this had better come again."""
+_SLOW_SECONDS = 10.0
+"""For so long a request may be read while others wait for room."""
 _RETRY_SECONDS = 1.0
 
 
@@ -35,11 +37,12 @@ class AdmissionSettings(Settings):
     client in turn; more are refused (429, in gRPC UNAVAILABLE, with the time to come again). 100: processing is one
     at a time, so that most of these are waiting for the disk."""
     max_concurrent_requests_per_client: int = Field(default=0, ge=0)
-    """Of these, the most of one client (its authenticated name, or its address), so that a slow one cannot take every
-    place. 0: half of all."""
+    """Of these, the most of one client (its address, with its name if it has one), so that a slow one cannot take every
+    place. 0: as many as it leaves free: half of all for one client, half of the rest for a second."""
     max_bytes_in_flight: ByteSize = Field(default=256 * 2**20, ge=1)
     """Bytes of all requests that are being read and processed, as sent and again decompressed: 100 requests of 20 MiB
-    would be more than many machines have. Half of it for one client; a single request may always be larger."""
+    would be more than many machines have. One client has at most as much as it leaves free, so half of it; it must be
+    twice the largest request, or more."""
 
 
 @dataclass(eq=False, slots=True)
@@ -62,6 +65,21 @@ class Place:
         """Say that the request turned out to have only `size` bytes; the rest is for others."""
         self._admission.shrink(self, size)
 
+    @asynccontextmanager
+    async def reading(self, seconds: float) -> AsyncIterator[None]:
+        """Have at most `seconds` to read a request of which nobody can tell how much has come; when others wait for
+        room, 10 s.
+
+        Raises: `TimeoutError`.
+        """
+        since = self._admission.reading_since
+        async with asyncio.timeout(seconds) as limit:
+            since[limit] = asyncio.get_running_loop().time()
+            try:
+                yield
+            finally:
+                since.pop(limit, None)
+
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
@@ -83,16 +101,17 @@ class _Client:
 class Admission:
     """The places of one server. `name` is for messages."""
 
-    def __init__(self, name: str, settings: AdmissionSettings, *, waiting_seconds: float = _WAITING_SECONDS) -> None:
+    def __init__(self, name: str, settings: AdmissionSettings) -> None:
         self._name = name
         self._most = settings.max_concurrent_requests
-        self._most_per_client = settings.max_concurrent_requests_per_client or max(self._most // 2, 1)
+        self._most_per_client = settings.max_concurrent_requests_per_client
         self._most_bytes = settings.max_bytes_in_flight
         self._most_waiting = self._most * _WAITING_PER_PLACE
-        self._waiting_seconds = waiting_seconds
         self._clients: dict[str, _Client] = {}
         """Those who have anything here; in the order in which it is their turn."""
         self._places = self._bytes = self._waiting = 0
+        self.reading_since: dict[asyncio.Timeout, float] = {}
+        """For `Place.reading`: the limit of each, and when it began; the first one first."""
 
     @asynccontextmanager
     async def place(self, client: str, size: int) -> AsyncIterator[Place]:
@@ -111,10 +130,9 @@ class Admission:
             self._give_back(place)
 
     def grow(self, place: Place, size: int) -> None:
-        """For `Place.hold`. One that is alone may have more than there is, as it would have been let in with it."""
+        """For `Place.hold`."""
         more, client = size - place.bytes, self._clients[place.client]
-        fits_client = client.places == 1 or client.bytes + more <= self._most_bytes // 2
-        if not fits_client or (self._places > 1 and self._bytes + more > self._most_bytes):
+        if client.bytes + more > self._most_bytes // 2 or self._bytes + more > self._most_bytes:
             raise self._refused(f"has {self._bytes} of {self._most_bytes} bytes of requests in memory")
         place.bytes = size
         client.bytes += more
@@ -131,15 +149,18 @@ class Admission:
     def _fits(self, place: Place) -> bool:
         return (
             self._places < self._most
-            and (not self._places or self._bytes + place.bytes <= self._most_bytes)
+            and self._bytes + place.bytes <= self._most_bytes
             and self._fits_client(self._clients.get(place.client), place)
         )
 
     def _fits_client(self, client: _Client | None, place: Place) -> bool:
-        return client is None or (
-            client.places < self._most_per_client
-            and (not client.places or client.bytes + place.bytes <= self._most_bytes // 2)
-        )
+        """Whether the client then has no more than is left free (but always one request): alone it has half, a second
+        one half of the rest, and there is something left for the next.
+        """
+        if client is None or not client.places:
+            return True
+        left, bytes_left = self._most - self._places - 1, self._most_bytes - self._bytes - place.bytes
+        return client.places < (self._most_per_client or left) and client.bytes + place.bytes <= bytes_left
 
     def _take(self, place: Place) -> None:
         client = self._clients.pop(place.client, None) or _Client()
@@ -172,14 +193,24 @@ class Admission:
         self._let_in()
         if self._waiting > self._most_waiting:
             self._turn_one_away(client)
+        if not waiting.turn.done() and self._fits_client(client, place):
+            self._make_room()
         try:
-            async with asyncio.timeout(self._waiting_seconds):
+            async with asyncio.timeout(_WAITING_SECONDS):
                 await waiting.turn
         except BaseException as error:
             self._leave(waiting)
             if isinstance(error, TimeoutError):
-                raise self._refused(f"has been busy for {self._waiting_seconds:g} s") from None
+                raise self._refused(f"has been busy for {_WAITING_SECONDS:g} s") from None
             raise
+
+    def _make_room(self) -> None:
+        """Give up the request that has been read for longest, if that is long."""
+        now = asyncio.get_running_loop().time()
+        limit, since = next(iter(self.reading_since.items()), (None, now))
+        if limit is not None and now - since >= _SLOW_SECONDS and not limit.expired():
+            del self.reading_since[limit]
+            limit.reschedule(now)
 
     def _turn_one_away(self, newest: _Client) -> None:
         """The last request of the client that has most waiting, or of the `newest` where it has as many."""
@@ -224,15 +255,3 @@ class Admission:
     def _refused(self, what: str) -> Refused:
         sentence = f"receiver {self._name} {what}; retry after {_RETRY_SECONDS:g} s"
         return Refused(sentence, retry_after_seconds=_RETRY_SECONDS, reason="too_many_requests")
-
-
-@lru_cache(maxsize=4096)
-def client_of(address: str | None) -> str:
-    """Who a peer address stands for: the address itself, or of IPv6 its /64, which one machine can have whole."""
-    try:
-        parsed = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return ""
-    if parsed.version == 4:
-        return str(parsed)
-    return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.settings import Seconds, Settings
 from pipeline.batch import Signal
@@ -15,6 +15,10 @@ from receivers.authentication import AuthenticatedSettings, Gate
 from receivers.intake import Intake
 
 __all__ = ["Door", "DoorSettings", "MiddlewareSettings"]
+
+
+_LARGEST = {"max_recv_msg_size_mib": 2**20, "max_request_body_size": 1}
+"""What transports call their largest request, and its unit in bytes."""
 
 
 class MiddlewareSettings(Settings):
@@ -33,6 +37,17 @@ class DoorSettings(AuthenticatedSettings, AdmissionSettings):
     asked without being named here."""
     read_timeout: Seconds = Field(default=60.0, gt=0)
     """Most seconds until the whole of a request has come. The Collector waits for ever; a place is held meanwhile."""
+
+    @model_validator(mode="after")
+    def _room_for_two(self) -> Self:
+        for key, unit in _LARGEST.items():
+            needed = 2 * unit * getattr(self, key, 0)
+            if needed > self.max_bytes_in_flight:
+                raise ValueError(
+                    f"{key} is more than half of max_bytes_in_flight, so that one slow client could keep the others "
+                    f"out; lower it, or set max_bytes_in_flight to {-(-needed // 2**20)}MiB or more"
+                )
+        return self
 
 
 class Door:

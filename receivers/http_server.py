@@ -26,13 +26,14 @@ class HttpServerSettings(DoorSettings, ListeningSettings):
     """Most bytes of a request's body, counted as sent and again after decompression; more is answered 413."""
     read_header_timeout: Seconds = Field(default=10.0, gt=0)
     """Most seconds from the first byte of a request (on a new connection: from its beginning) to the end of its
-    headers, and for the TLS handshake; then the connection is closed. Headers fit in a packet or two."""
+    headers, and for the beginning and the end of TLS; then the connection is closed. Headers fit in a packet or
+    two."""
     min_body_rate: ByteSize = Field(default=1024, ge=0)
     """Bytes of a body that must come each second, on average after the first 10 s; 0 for none. Slower than any real
     network, and fast enough that a client cannot hold a place with next to nothing."""
     idle_timeout: Seconds = Field(default=75.0, gt=0)
-    """Seconds a connection may be open without a request. Longer than the 60 s of most exporters and proxies, so that
-    it is they who close it."""
+    """Seconds a connection may be open without a request, and most seconds until a client has read an answer. Longer
+    than the 60 s of most exporters and proxies, so that it is they who close it."""
     keep_alives_enabled: bool = True
     """Whether a connection may carry more than one request."""
     max_connections: int = Field(default=4096, ge=1)
@@ -86,8 +87,8 @@ async def read_body(request: web.Request, settings: HttpServerSettings, place: P
     """The whole body, decompressed as its Content-Encoding says (gzip, deflate, zstd); `place` is told its bytes.
 
     Raises: `TooLarge` as soon as the bytes announced, sent or decompressed are more than `max_request_body_size`;
-    `Rejected` for an unknown encoding or data that is not in the encoding it claims; `Refused` for a body that comes
-    too slowly, or if requests hold too many bytes together.
+    `Rejected` for an unknown encoding, or data that is not in the encoding or chunks it claims; `Refused` for a body
+    that comes too slowly, or if requests hold too many bytes together.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
     if encoding not in (*ENCODINGS, "identity"):
@@ -128,6 +129,8 @@ async def _read_sent(request: web.Request, settings: HttpServerSettings, place: 
                 place.hold(len(body))
                 if rate:
                     limit.reschedule(min(ends, began + _SLOW_SECONDS + len(body) / rate))
+    except web.RequestPayloadError:
+        raise Rejected("the body cannot be read: it is not in the form that its headers say") from None
     except TimeoutError:
         raise Refused(
             f"the body came too slowly: {len(body)} bytes in {asyncio.get_running_loop().time() - began:.0f} s; "

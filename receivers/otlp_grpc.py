@@ -12,6 +12,7 @@ from config.tls import ServerTls
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Refused, Rejected
 from pipeline.serving.listening import Address
+from receivers.admission import Place
 from receivers.authentication import tenants_of
 from receivers.door import Door
 from receivers.grpc_listener import GrpcListener
@@ -75,22 +76,22 @@ class OtlpGrpcServer:
         # gRPC tells nobody how large a message is before all of it is there.
         largest = self._settings.max_recv_msg_size_mib * 2**20
         async with self._door.admitted(signal, client.name, largest) as place:
-            payload = await self._intake.reading(signal, self._read(context))
+            payload = await self._intake.reading(signal, self._read(context, place))
             place.settle(len(payload))
             tenants = tenants_of(client, self._metadata(context, self._settings.tenant_header))
             await self._intake.take(
                 signal, len(payload), lambda: self._settings.of_tenant(Batch.received(signal, payload), tenants)
             )
 
-    async def _read(self, context: Any) -> bytes:
+    async def _read(self, context: Any, place: Place) -> bytes:
         """The one message of a request. Raises: `Rejected` if there is none, `Refused` if it takes too long."""
         seconds = self._settings.read_timeout
         try:
-            async with asyncio.timeout(seconds):
+            async with place.reading(seconds):
                 message = await context.read()
         except TimeoutError:
             raise Refused(
-                f"the request had not come after {seconds:g} s; retry after 1 s",
+                f"the request did not come in time: it has {seconds:g} s, less while others wait; retry after 1 s",
                 retry_after_seconds=1.0,
                 reason="slow_client",
             ) from None

@@ -1,25 +1,24 @@
 """The operators' endpoint: commands for the running daemon, as JSON over HTTP, for `service::admin`.
 
-It is for programs of operators and never for web pages: a browser, which can be made to send requests to any address
-of the machine it runs on, is known by the headers that it cannot leave out, and turned away.
+It is for programs of operators and never for web pages: see `pipeline.serving.pages`.
 """
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from config.model import AdminSettings, is_this_machine
+from config.model import AdminSettings
 from pipeline.component import Context
 from pipeline.logs import where
 from pipeline.serving.authentication import Authenticator, only_known_clients
 from pipeline.serving.listening import ListeningSettings, listen_for
+from pipeline.serving.pages import answer, by_a_name_of_this_machine, not_for_browsers
 
-__all__ = ["AUTHORIZATION", "Admin", "Commands", "answer"]
+__all__ = ["AUTHORIZATION", "Admin", "Commands"]
 
 AUTHORIZATION = "TELESCRUB_ADMIN_AUTHORIZATION"
 """The variable of the environment from which commands take the header Authorization for an endpoint with `auth`; no
@@ -43,13 +42,6 @@ class Commands:
         self.acts: dict[str, Command] = {}
 
 
-def answer(content: Any, status: int = 200) -> web.Response:
-    """Any plain values and dataclasses, as JSON."""
-    # Some keys are signals.
-    option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
-    return web.Response(status=status, body=orjson.dumps(content, option=option), content_type="application/json")
-
-
 class Admin:
     """Entered: listens; `port` is then the real one. Left: whoever asks has been answered, within the deadline."""
 
@@ -60,9 +52,9 @@ class Admin:
 
     async def __aenter__(self) -> Self:
         settings, context = self._settings, self._context
-        middlewares: list[Middleware] = [self._without_quoting, _not_for_browsers]
+        middlewares: list[Middleware] = [self._without_quoting, not_for_browsers]
         if settings.auth is None:
-            middlewares.append(_by_a_name_of_this_machine)
+            middlewares.append(by_a_name_of_this_machine)
         else:
             authenticator = cast(Authenticator, context.extension(settings.auth.authenticator))
             middlewares.append(only_known_clients(authenticator))
@@ -91,21 +83,3 @@ class Admin:
             # Not the path: whoever asks may write anything there.
             self._context.log.error("a command failed", cause=where(error))
             return answer({"error": "an internal error; the daemon's log says where"}, 500)
-
-
-@web.middleware
-async def _not_for_browsers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    # Fetch Metadata Request Headers §2 and Fetch §3.1: a page can neither set nor leave out these.
-    if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
-        return answer({"error": "this endpoint is for commands, not for web pages"}, 403)
-    return await handler(request)
-
-
-@web.middleware
-async def _by_a_name_of_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
-    # A page of a domain whose name its owner lets point to this machine names that domain.
-    host = request.headers.get("Host", "")
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-    if not is_this_machine(name):
-        return answer({"error": "ask for localhost: without auth this endpoint is for this machine alone"}, 403)
-    return await handler(request)

@@ -11,9 +11,10 @@ from aiohttp import web
 
 from pipeline.batch import Signal
 from pipeline.errors import Refused
-from pipeline.operating.admin import Commands, answer
+from pipeline.operating.admin import Commands
 from pipeline.queues.dead_letters import DeadLetters, Letters
 from pipeline.queues.queue import Queue
+from pipeline.serving.pages import answer
 from pipeline.telemetry import Telemetry
 
 __all__ = ["Operating", "Purged", "Shown", "ShownLetters", "Told"]

@@ -2,6 +2,7 @@
 pages.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
@@ -94,7 +95,9 @@ def only_known_clients(authenticator: Authenticator) -> Middleware:
         except Unauthenticated as error:
             return web.Response(status=401, text=f"{error}\n", headers={"WWW-Authenticate": error.challenge})
         except Refused as error:
-            return web.Response(status=503, text=f"{error}\n")
+            seconds = error.retry_after_seconds
+            headers = {} if seconds is None else {"Retry-After": str(max(math.ceil(seconds), 1))}
+            return web.Response(status=503, text=f"{error}\n", headers=headers)
         return await handler(request)
 
     return middleware

@@ -1,21 +1,29 @@
 """The open connections of an HTTP server: how many there may be, how slow they may be, and how they end.
 
 aiohttp's own limits are one time-out for everything between two requests. Here a request's headers have a time of their
-own (a connection that trickles them, `slowloris`, is closed), connections are counted, and a server that stops tells
-clients so in its answers, instead of closing connections on which a request may be on its way.
+own (a connection that trickles them, `slowloris`, is closed), and so has a client to read an answer; connections are
+counted, and a server that stops tells clients so in its answers, instead of closing connections on which a request may
+be on its way.
 """
 
 import asyncio
+import ipaddress
 import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import _ErrInfo
 
 from pipeline.deadline import Deadline
 
-__all__ = ["Connection", "ConnectionLimits", "Connections", "ignore"]
+__all__ = ["Connection", "ConnectionLimits", "Connections", "client_of", "ignore"]
+
+_LINGERING_SECONDS = 5.0
+"""For so long a body is still read, and thrown away, after its request has been answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class Connections:
             surplus = next((each for each in most if each.is_idle), connection)
             self.turned_away("too_many_connections")
             self.remove(surplus)
-            surplus.force_close()
+            surplus.abort()
 
     def remove(self, connection: "Connection") -> None:
         """It is closed, or about to be."""
@@ -89,8 +97,20 @@ class Connections:
                     await self._changed.wait()
 
 
+@lru_cache(maxsize=4096)
+def client_of(address: str | None) -> str:
+    """Who a peer address stands for: the address itself, or of IPv6 its /64, which one machine can have whole."""
+    try:
+        parsed = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return ""
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+
+
 class Connection(web.RequestHandler):
-    """One connection, with a time limit for the headers of each request."""
+    """One connection, with a time limit for the headers of each request, and for the client to read each answer."""
 
     def __init__(self, connections: Connections, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
         limits = connections.limits
@@ -100,13 +120,16 @@ class Connection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type]
             auto_decompress=False,
             keepalive_timeout=limits.idle_timeout,
-            lingering_time=5.0,
+            lingering_time=_LINGERING_SECONDS,
         )
         self.client = ""
         self._limits, self._connections = limits, connections
         self._old = loop.time() + limits.max_connection_age * random.uniform(0.9, 1.1)
         self._header_bytes = 0
         self._header_timer: asyncio.TimerHandle | None = None
+        self._answer_timer: asyncio.TimerHandle | None = None
+        self._body = EMPTY_PAYLOAD
+        """The last one that has begun, until its request is answered."""
 
     @property
     def is_idle(self) -> bool:
@@ -119,15 +142,40 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        assert self.transport is not None
+        # Writing is paused as soon as anything waits for the client: TLS pauses at the limit, plain text above it.
+        self.transport.set_write_buffer_limits(0 if self.ssl_context is None else 1)
         peer = transport.get_extra_info("peername")
-        self.client = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.client = client_of(peer[0] if isinstance(peer, tuple) else None)
         self._start_timer()
         self._connections.add(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_timer()
+        self._stop_answer_timer()
         self._connections.remove(self)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._answer_timer = self._loop.call_later(self._limits.idle_timeout, self._turn_away, "slow_client")
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_answer_timer()
+
+    def abort(self) -> None:
+        """Close it at once: nothing waits until the client has read what is unsent, or in TLS closes it too."""
+        if self.transport is not None:
+            self.transport.abort()
+        super().force_close()
+
+    def force_close(self) -> None:
+        """Close it for aiohttp, which would wait for a client that does not read for ever."""
+        if self.writing_paused:
+            self.abort()
+        else:
+            super().force_close()
 
     def data_received(self, data: bytes) -> None:
         requests = self._request_count
@@ -135,6 +183,7 @@ class Connection(web.RequestHandler):
         if self._request_count > requests:
             self._header_bytes = 0
             self._stop_timer()
+            self._follow_body()
         elif data and self._is_waiting:
             self._header_bytes += len(data)
             if self._header_timer is None:
@@ -142,11 +191,22 @@ class Connection(web.RequestHandler):
             if self._header_bytes > self._limits.max_header_bytes:
                 self._turn_away("header_too_large")
 
+    def _follow_body(self) -> None:
+        """Tell who reads a body that it is damaged: aiohttp's parser in C leaves it without an end (3.14.5)."""
+        message, body = self._messages[-1]
+        if isinstance(message, _ErrInfo) and not self._body.is_eof():
+            self._body.set_exception(web.RequestPayloadError())
+            self._body.feed_eof()
+        self._body = body
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if isinstance(resp, web.StreamResponse) and self._ends_now():
+        is_damaged = request.content.exception() is not None
+        if isinstance(resp, web.StreamResponse) and (is_damaged or self._ends_now()):
             resp.force_close()
+        if self._body is request.content:
+            self._body = EMPTY_PAYLOAD
         return await super().finish_response(request, resp, start_time)
 
     def _ends_now(self) -> bool:
@@ -163,6 +223,11 @@ class Connection(web.RequestHandler):
             self._header_timer.cancel()
             self._header_timer = None
 
+    def _stop_answer_timer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
     def _turn_away(self, reason: str) -> None:
         self._connections.turned_away(reason)
-        self.force_close()
+        self.abort()

@@ -100,7 +100,8 @@ async def _serving(app: web.Application, deadline: Deadline) -> AsyncIterator[we
     try:
         yield runner.server
     finally:
-        await runner.server.shutdown(deadline.remaining())
+        # 0 would be no limit to aiohttp.
+        await runner.server.shutdown(max(deadline.remaining(), 0.01))
         await runner.cleanup()
 
 
@@ -128,8 +129,9 @@ async def _accept(
     def connection() -> Connection:
         return Connection(connections, server, loop)
 
-    shaking = None if tls is None else connections.limits.read_header_timeout
-    options: dict[str, Any] = {"sock": bound, "ssl": tls, "ssl_handshake_timeout": shaking, "backlog": 1024}
+    options: dict[str, Any] = {"sock": bound, "ssl": tls, "backlog": 1024}
+    if tls is not None:
+        options["ssl_handshake_timeout"] = options["ssl_shutdown_timeout"] = connections.limits.read_header_timeout
     if bound.family != socket.AF_UNIX:
         return await loop.create_server(connection, **options)
     if sys.version_info >= (3, 13):

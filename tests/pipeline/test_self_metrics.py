@@ -1,4 +1,4 @@
-"""The daemon's own page: reports are for callers on the same machine."""
+"""The daemon's own page: reports are for callers on the same machine, and not for web pages there."""
 
 from pathlib import Path
 
@@ -36,7 +36,8 @@ async def test_reports() -> None:
 
 
 async def test_for_known_readers_over_tls(tmp_path: Path) -> None:
-    """With an authenticator nothing is shown to others, and with TLS not in plain text."""
+    """With an authenticator nothing is shown to others, and with TLS not in plain text; under whatever name the machine
+    is known."""
     authority = Authority(tmp_path)
     tls = ServerTls.model_validate(authority.issue("server"))
     known = BearerTokenAuthSettings.model_validate({"token": "synthetic-token"}).build(context("known"))
@@ -50,11 +51,31 @@ async def test_for_known_readers_over_tls(tmp_path: Path) -> None:
             async with session.get(path) as answer:
                 assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="telescrub"')
                 assert await answer.text() == "credentials are missing; send them in the header Authorization\n"
-            async with session.get(path, headers={"Authorization": "Bearer synthetic-token"}) as answer:
+            headers = {"Authorization": "Bearer synthetic-token", "Host": "telescrub.example"}
+            async with session.get(path, headers=headers) as answer:
                 assert answer.status == 200
         async with aiohttp.ClientSession() as plain:
             with pytest.raises(aiohttp.ClientError):
                 await plain.get(f"http://localhost:{port}/metrics")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "attacker.example"}, {"Host": "attacker.example:8888"}, {"Origin": "null"}, {"Sec-Fetch-Site": "none"}],
+)
+async def test_web_pages_read_no_report(headers: dict[str, str]) -> None:
+    """Also not those of a domain whose name its owner lets point to this machine. The numbers are no secret there."""
+    telemetry = Telemetry()
+    telemetry.report("sizes", "a", "metrics", lambda: {"x": 1})
+    async with (
+        serve_self_metrics(telemetry, "127.0.0.1", 0, Deadline(1.0)) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session,
+    ):
+        async with session.get("/reports/sizes") as answer:
+            assert answer.status == 403
+            assert "x" not in await answer.json()
+        async with session.get("/metrics") as answer:
+            assert answer.status == 200
 
 
 @pytest.mark.parametrize(

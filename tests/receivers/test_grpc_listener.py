@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -41,7 +42,7 @@ def receiver(
     sockets: Sockets,
     consumer: Consumer,
     endpoint: str = "127.0.0.1:0",
-    timeout_seconds: float = 9.0,
+    timeout_seconds: float = 120.0,
     **written: object,
 ) -> OtlpGrpcServer:
     about = replace(context("otlp"), sockets=sockets, deadline=Deadline(timeout_seconds))
@@ -75,26 +76,38 @@ async def test_hand_over() -> None:
             assert (len(old.payloads), len(new.payloads)) == (1, 1)
 
 
-async def started(timeout_seconds: float = 9.0) -> GrpcListener:
+class Listener(GrpcListener):
+    """Says when a request has come."""
+
+    def __init__(self, settings: OtlpGrpcSettings, deadline: Deadline) -> None:
+        super().__init__(settings, deadline)
+        self.came = asyncio.Event()
+
+    async def _take(self, signal: Signal, context: Any) -> None:
+        self.came.set()
+        await super()._take(signal, context)
+
+
+async def started(timeout_seconds: float = 120.0) -> Listener:
     """A listener that no receiver has yet."""
     settings = OtlpGrpcSettings(endpoint="127.0.0.1:0")
-    return await GrpcListener(settings, Deadline(timeout_seconds)).start(settings, context("otlp"), None)
+    return await Listener(settings, Deadline(timeout_seconds)).start(settings, context("otlp"), None)
 
 
 async def test_requests_before_there_is_a_receiver_wait() -> None:
     """The server listens a moment earlier."""
-    listener, came = await started(), asyncio.Event()
+    listener, taken = await started(), asyncio.Event()
 
     async def take(_signal: Signal, _context: object) -> None:
-        came.set()
+        taken.set()
 
     async with channel(f"127.0.0.1:{listener.port}") as export:
         early = export(SPANS.payload)
-        await asyncio.sleep(0.05)
-        async with listener.taken_by(take, Deadline(9.0)):
+        await listener.came.wait()
+        async with listener.taken_by(take, Deadline(120.0)):
             assert await early == b""
     await listener.close()
-    assert came.is_set()
+    assert taken.is_set()
 
 
 async def test_requests_for_which_no_receiver_comes() -> None:
@@ -102,7 +115,7 @@ async def test_requests_for_which_no_receiver_comes() -> None:
     listener = await started(timeout_seconds=3600.0)
     async with channel(f"127.0.0.1:{listener.port}") as export:
         early = export(SPANS.payload)
-        await asyncio.sleep(0.05)
+        await listener.came.wait()
         await listener.close()
         assert await early.code() is grpc.StatusCode.UNAVAILABLE
         assert await early.details() == "the receiver stops; retry after 1 s"

@@ -32,7 +32,7 @@ async def server(consumer: Consuming, **kind: object) -> AsyncIterator[OtlpGrpcS
 async def export(target: str, payload: bytes, signal: Signal = Signal.TRACES, **channel: Any) -> bytes:
     options = [("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(target, options=options, **channel) as opened:
-        answer: bytes = await opened.unary_unary(signal.method)(payload, timeout=20)
+        answer: bytes = await opened.unary_unary(signal.method)(payload, timeout=120)
     return answer
 
 
@@ -142,7 +142,7 @@ async def test_tls(certificates: Certificates) -> None:
         for known in (True, False):
             credentials = certificates.grpc_client(with_certificate=known)
             async with grpc.aio.secure_channel(f"localhost:{listening.port}", credentials) as channel:
-                call = channel.unary_unary(Signal.TRACES.method)(SPANS.payload, timeout=5)
+                call = channel.unary_unary(Signal.TRACES.method)(SPANS.payload, timeout=120)
                 if known:
                     await call
                 else:

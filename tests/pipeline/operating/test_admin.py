@@ -16,7 +16,8 @@ from config.auth import AuthSettings
 from config.model import AdminSettings
 from extensions.bearer_token_auth import BearerTokenAuthSettings
 from pipeline.component import Context
-from pipeline.operating.admin import Admin, Commands, answer
+from pipeline.operating.admin import Admin, Commands
+from pipeline.serving.pages import answer
 from tests.payloads import context
 
 HERE = AdminSettings(endpoint="127.0.0.1:0")

@@ -18,7 +18,7 @@ class Known(Unentered):
 
     async def authenticate(self, values: Values) -> Client:
         if values("x-name") == ["away"]:
-            raise Refused("the issuer is away")
+            raise Refused("the issuer is away", retry_after_seconds=9.5)
         if values("x-name") != ["me"]:
             raise Unauthenticated("who is it?", "Bearer")
         return Client("me")
@@ -47,3 +47,4 @@ async def test_pages() -> None:
                 assert await answer.text() == "who is it?\n"
         async with session.get(url, headers={"X-Name": "away"}) as answer:
             assert (answer.status, await answer.text()) == (503, "the issuer is away\n")
+            assert answer.headers["Retry-After"] == "10"

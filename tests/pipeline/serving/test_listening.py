@@ -47,6 +47,33 @@ async def test_a_port() -> None:
         assert again == port
 
 
+async def test_an_answer_that_never_comes() -> None:
+    """Whoever waits for one keeps no server from stopping when its time is over."""
+    asked = asyncio.Event()
+
+    async def for_ever(request: web.Request) -> web.Response:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    app, deadline = web.Application(), Deadline(0.01)
+    app.router.add_get("/", for_ever)
+    serving = listen(app, ListeningSettings(endpoint="127.0.0.1:0"), deadline)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group, serving as listening:
+        asking = group.create_task(_is_cut_off(f"http://127.0.0.1:{listening.port}/"))
+        await asked.wait()
+        deadline.start()
+    assert asking.result()
+
+
+async def _is_cut_off(url: str) -> bool:
+    try:
+        await get(url)
+    except aiohttp.ClientError:
+        return True
+    return False
+
+
 async def test_a_unix_socket(tmp_path: Path) -> None:
     """A path has no port, and is gone afterwards."""
     path = tmp_path / "hello.sock"
@@ -62,6 +89,7 @@ async def test_tls(certificates: Certificates) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await reader.read() == b""
         writer.close()
+    async with hello(tls=certificates.server()) as port:
         connector = aiohttp.TCPConnector(ssl=certificates.http_client())
         assert await get(f"https://localhost:{port}/", connector) == "hello"
 
