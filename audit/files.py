@@ -1,12 +1,13 @@
 """The files of a ledger: `ledger-000001.jsonl`, `ledger-000002.jsonl`, …; their names sort in the order of rows."""
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["append", "last_lines", "ledger_files", "lines", "next_file"]
+__all__ = ["append", "last_lines", "ledger_files", "lines", "next_file", "opened", "sync_folder"]
 
 _NAME = re.compile(r"ledger-(\d{6,})\.jsonl")
 
@@ -40,6 +41,31 @@ def last_lines(path: Path) -> tuple[list[bytes], int]:
             return kept, len(line)
         kept = [*kept[-1:], line]
     return kept, 0
+
+
+def opened(path: Path) -> int:
+    """A file to append to, made if it is not there; a new one is there after a power cut, too. Raises: `OSError`."""
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        if not os.fstat(file).st_size:
+            sync_folder(path.parent)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that the folder knows its files after a power cut. Raises: `OSError`."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        # Some network file systems have no such thing for folders; PostgreSQL's fsync_fname passes over it as well.
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(file)
 
 
 def append(file: int, data: bytes) -> None:

@@ -25,7 +25,7 @@ class _Sum:
 
 
 class Interval:
-    """Adds up, for any thread. Its size is bounded by rules × places, whatever comes in."""
+    """Adds up, for any thread. Its size is bounded by rules in use × places, whatever comes in."""
 
     def __init__(self) -> None:
         self._sums: dict[Source, _Sum] = {}

@@ -28,7 +28,8 @@ Row = dict[str, object]
 class Source(NamedTuple):
     """What redacted what: a processor in a pipeline, by a rule, in one sort of place (`Span.attributes`).
 
-    `epoch` is that of the key of a pseudonym; empty for other actions.
+    `epoch` is that of the key of a pseudonym; empty for other actions. `version` is the rule's, 0 if it has none;
+    `rules_digest` is over all rules of the processor.
     """
 
     pipeline: str
@@ -38,6 +39,8 @@ class Source(NamedTuple):
     action: str
     place: str
     epoch: str
+    version: int
+    rules_digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +100,14 @@ def waiver(pipeline: str, reason: str) -> Row:
     return {"kind": "waiver", "pipeline": pipeline, "reason": reason}
 
 
-def redaction(source: Source, done: Redactions, version: int, rules_digest: str) -> Row:
+def redaction(source: Source, done: Redactions) -> Row:
     """What a rule did in an interval; `time` is the interval's end."""
     return {
         "kind": "redaction",
         **source._asdict(),
-        "version": version,
         "count": done.count,
         "batches": done.batches,
         "digest": done.digest,
-        "rules_digest": rules_digest,
     }
 
 

@@ -105,7 +105,8 @@ class _Check:
     def __init__(self, chain: Chain, wanted: set[int]) -> None:
         self._chain, self._wanted = chain, wanted
         self._expected, self._previous = 1, GENESIS
-        self._seen: dict[int, str] = {}
+        # The head of a new ledger names the place before its first row.
+        self._seen = {0: GENESIS}
         self._last_time, self._running = "", False
         self.is_hopeless = False
         self.verdict = Verdict(limits=[] if chain.key else [UNKEYED])

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from audit import rows
 from audit.chain import GENESIS, Anchor, Chain, Line, parse, written
-from audit.files import append, last_lines, ledger_files, next_file
+from audit.files import append, last_lines, ledger_files, next_file, opened
 from audit.head import Head, read_head
 from audit.rows import Row
 
@@ -19,6 +19,10 @@ __all__ = ["Found", "Writer", "utc_now"]
 
 
 State = Literal["new", "whole", "head missing", "head changed", "end missing", "end changed"]
+
+
+_NO_ROW = Anchor(0, GENESIS)
+"""What the head of a ledger names that has no row yet."""
 
 
 class Found(NamedTuple):
@@ -46,19 +50,24 @@ class Writer:
     def __init__(self, folder: Path, key: bytes | None, max_bytes: int, now: Callable[[], datetime] = utc_now) -> None:
         self._folder, self._max_bytes, self._now = folder, max_bytes, now
         self.chain = Chain(key)
-        self.end = Anchor(0, GENESIS)
+        self.end = _NO_ROW
+        self.head_failure: OSError | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         known = read_head(folder, self.chain)
         self._head = Head(folder)
         try:
             cut_bytes = self._take_up(ledger_files(folder))
+            self.found = Found(self._state(known), cut_bytes)
+            if self.found.state == "new":
+                # A row that a power cut leaves finds its head.
+                self._head.set(self.chain, self.end)
+            self._file = opened(self._path)
         except BaseException:
             self._head.close()
             raise
-        self.found = Found(self._state(known), cut_bytes)
 
     def _take_up(self, files: Sequence[Path]) -> int:
-        """Find the end of the chain and open the last file; the bytes of a torn row that were cut off."""
+        """Find the end of the chain and the last file; the bytes of a torn row that were cut off."""
         self._path = files[-1] if files else next_file(self._folder, None)
         torn = 0
         for path in reversed(files):
@@ -69,11 +78,7 @@ class Writer:
             if kept:
                 self.end = self._checked(path, kept)
                 break
-        self._file = self._open()
         return torn
-
-    def _open(self) -> int:
-        return os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
 
     def _checked(self, path: Path, kept: Sequence[bytes]) -> Anchor:
         *before, last = map(parse, kept)
@@ -87,8 +92,10 @@ class Writer:
         )
 
     def _state(self, known: Anchor | str) -> State:
+        if known in ("missing", _NO_ROW) and not self.end.sequence:
+            return "new"
         if known == "missing":
-            return "head missing" if self.end.sequence else "new"
+            return "head missing"
         if not isinstance(known, Anchor):
             return "head changed"
         if known.sequence > self.end.sequence:
@@ -96,7 +103,11 @@ class Writer:
         return "end changed" if known.sequence == self.end.sequence and known != self.end else "whole"
 
     def append(self, new: Sequence[Row]) -> None:
-        """Write rows, all or none; time and sequence are added here. Raises: `OSError`."""
+        """Write rows, all or none; time and sequence are added here. Raises: `OSError`.
+
+        A head that cannot be written is no reason to write the rows again: it is set with the next ones, and
+        `head_failure` says until then what is wrong.
+        """
         if not self._is_in_place():
             raise OSError(f"{self._path} was moved or removed while it was written; put it back, or restart")
         size = os.fstat(self._file).st_size
@@ -107,7 +118,15 @@ class Writer:
         lines = list(self._chained([*further, *new]))
         append(self._file, b"".join(map(written, lines)))
         self.end = Anchor(lines[-1].sequence, lines[-1].mac)
-        self._head.set(self.chain, self.end)
+        self._set_head()
+
+    def _set_head(self) -> None:
+        try:
+            self._head.set(self.chain, self.end)
+        except OSError as failure:
+            self.head_failure = failure
+        else:
+            self.head_failure = None
 
     def _is_in_place(self) -> bool:
         try:
@@ -116,9 +135,9 @@ class Writer:
             return False
 
     def _begin_file(self) -> None:
-        os.close(self._file)
-        self._path = next_file(self._folder, self._path)
-        self._file = self._open()
+        path = next_file(self._folder, self._path)
+        full, self._file, self._path = self._file, opened(path), path
+        os.close(full)
 
     def _chained(self, new: Sequence[Row]) -> Iterator[Line]:
         time = self._now().isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -9,6 +9,7 @@ import errno
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from types import TracebackType
 from typing import NamedTuple, Self, cast
@@ -23,7 +24,8 @@ from audit.rows import Row, Source
 from audit.rules import on_record, rules_digest
 from audit.writer import Writer
 from config.model import AuditSettings, Config
-from pipeline.component import ProcessorSettings, Redacted
+from config.settings import Settings
+from pipeline.component import Ledger, ProcessorSettings, Redacted
 from pipeline.errors import Refused
 from pipeline.sending.egress import checked, inspecting
 from pipeline.telemetry import Telemetry
@@ -35,15 +37,28 @@ _ANCHOR_SECONDS = 300.0
 """How often a row and a log line say where the ledger stands, whether or not there is anything else to say."""
 
 
-class _InForce(NamedTuple):
-    """The rules of one processor: their digest, and the version of each."""
+class _Rules(NamedTuple):
+    """The rules of one component: their digest, and the version of each."""
 
     digest: str
     versions: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """`pipeline.component.Ledger` for one component, with its rules."""
+
+    ledger: "AuditLedger"
+    rules: _Rules
+
+    def redacted(
+        self, pipeline: str, component: str, signal: Signal, payload: bytes, counts: Mapping[Redacted, int]
+    ) -> None:
+        self.ledger.record(self.rules, pipeline, component, signal, payload, counts)
+
+
 class AuditLedger:
-    """`pipeline.component.Ledger`, on disk. Entered: writes that a run began, with which rules. Left: that it ended.
+    """The ledger on disk. Entered: writes that a run began, with which rules. Left: that it ended.
 
     Raises on entering: `OSError` if the ledger cannot be written.
     """
@@ -54,13 +69,14 @@ class AuditLedger:
         self._settings, self._config = settings, config
         self._telemetry, self._log = telemetry, log.bind(component="audit")
         self._interval = Interval()
-        self._in_force: dict[str, _InForce] = {}
+        self._digests: dict[str, str] = {}
         self._pending: list[Row] = []
         self._dropped: dict[tuple[str, str, str], int] = {}
         self._failure: str | None = None
+        self._head_failure: OSError | None = None
         self._anchored = time.monotonic()
         self._stopping = threading.Event()
-        # The rules in force and the rows that were made by them go together.
+        # One after the other: what makes rows at the end of an interval, and at a reload.
         self._making = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="audit-ledger", daemon=True)
         self._rows = Counter("telescrub_ledger_rows", "Rows of the audit ledger.", registry=telemetry.registry)
@@ -89,18 +105,40 @@ class AuditLedger:
 
     def rules_digests(self) -> dict[str, str]:
         """Of the rules in force, by component."""
-        return {component: in_force.digest for component, in_force in self._in_force.items()}
+        return self._digests
+
+    def of(self, config: Config, component: str) -> Ledger:
+        """The ledger for a component of a configuration, which a reload may replace: what it redacts is on record with
+        the rules it was built with, for as long as it works.
+        """
+        return _Of(self, _rules(_effective(config, component)))
 
     def redacted(
         self, pipeline: str, component: str, signal: Signal, payload: bytes, counts: Mapping[Redacted, int]
     ) -> None:
-        """See `pipeline.component.Ledger`."""
+        """By the rules in force, for whoever has not asked `of`."""
+        self.record(self._by_id.get(component, _Rules("", {})), pipeline, component, signal, payload, counts)
+
+    def record(
+        self,
+        rules: _Rules,
+        pipeline: str,
+        component: str,
+        signal: Signal,
+        payload: bytes,
+        counts: Mapping[Redacted, int],
+    ) -> None:
+        """What was done by these rules; see `pipeline.component.Ledger`."""
         if self._failure is not None and self._settings.on_failure == "refuse":
             seconds = self._settings.interval
             sentence = f"the audit ledger cannot be written; retry after {seconds:g} s"
             raise Refused(sentence, retry_after_seconds=seconds, reason="ledger")
         if counts:
-            by_source = {Source(pipeline, component, signal.value, *each): count for each, count in counts.items()}
+            digest, versions = rules
+            by_source = {
+                Source(pipeline, component, signal.value, *each, versions.get(each.rule, 0), digest): count
+                for each, count in counts.items()
+            }
             self._interval.add(by_source, payload)
 
     def _open(self) -> None:
@@ -120,7 +158,7 @@ class AuditLedger:
 
     def reloaded(self, config: Config, changed: Mapping[str, Sequence[str]]) -> None:
         """The configuration that is in force from now on, and what is `changed`: components by what happened to them.
-        Only while nothing is being redacted; blocks.
+        Only while nothing is being redacted, so that all that was redacted before is in rows before; blocks.
         """
         with self._making:
             self._pending += self._new_rows()
@@ -143,26 +181,15 @@ class AuditLedger:
         """The rules of the configuration, which are in force from here on."""
         pipelines = self._config.service.pipelines
         used = dict.fromkeys(each for pipeline in pipelines.values() for each in pipeline.processors)
-        in_force: dict[str, _InForce] = {}
-        for each in used:
-            if self._processor(each).redacts:
-                effective = list(self._processor(each).effective_rules())
-                on_file = [on_record(rule) for rule in effective]
-                in_force[each] = _InForce(rules_digest(effective), {rule.id: rule.version for rule in on_file})
-                among = [name for name, pipeline in pipelines.items() if each in pipeline.processors]
-                yield rows.config(each, among, in_force[each].digest, on_file)
-        self._in_force = {each: self._checking(each) for each in checked(self._config)} | in_force
+        redacting = [each for each in used if cast(ProcessorSettings, self._config.processors[each]).redacts]
+        effective = {each: _effective(self._config, each) for each in (*checked(self._config), *redacting)}
+        self._digests = {each: rules_digest(its) for each, its in effective.items()}
+        self._by_id = {each: _rules(its) for each, its in effective.items()}
+        for each in redacting:
+            among = [name for name, pipeline in pipelines.items() if each in pipeline.processors]
+            yield rows.config(each, among, self._digests[each], [on_record(rule) for rule in effective[each]])
         for name, reason in self._config.service.without_redaction().items():
             yield rows.waiver(name, reason)
-
-    def _checking(self, exporter_id: str) -> _InForce:
-        """The rules by which an exporter looks at what it sends: those of all `inspecting` processors before it."""
-        before = dict.fromkeys(each for ids in inspecting(self._config, exporter_id).values() for each in ids)
-        effective = [rule for each in before for rule in self._processor(each).effective_rules()]
-        return _InForce(rules_digest(effective), {rule.id: rule.version for rule in map(on_record, effective)})
-
-    def _processor(self, processor_id: str) -> ProcessorSettings:
-        return cast(ProcessorSettings, self._config.processors[processor_id])
 
     def _run(self) -> None:
         while not self._stopping.wait(self._settings.interval):
@@ -215,13 +242,28 @@ class AuditLedger:
     def _write(self, new: list[Row]) -> None:
         self._writer.append(new)
         self._rows.inc(len(new))
+        self._tell_of_the_head(self._writer.head_failure)
         if any(row["kind"] == "anchor" for row in new):
             self._log_anchor()
 
+    def _tell_of_the_head(self, failure: OSError | None) -> None:
+        """Nothing is refused for it: the rows are on disk."""
+        if failure is not None:
+            self._failures.inc()
+        if failure is not None and self._head_failure is None:
+            self._log.error(
+                "ledger.head cannot be written: a cut-off end would not show; free space there, or check the folder",
+                path=str(self._settings.path),
+                problem=failure.strerror or str(failure),
+                code=errno.errorcode.get(failure.errno or 0, ""),
+            )
+        if failure is None and self._head_failure is not None:
+            self._log.info("ledger.head is written again")
+        self._head_failure = failure
+
     def _new_rows(self) -> Iterator[Row]:
         for source, done in self._interval.take().items():
-            digest, versions = self._in_force.get(source.component, _InForce("", {}))
-            yield rows.redaction(source, done, versions.get(source.rule, 0), digest)
+            yield rows.redaction(source, done)
         yield from self._drops()
         if time.monotonic() - self._anchored >= _ANCHOR_SECONDS:
             self._anchored = time.monotonic()
@@ -241,3 +283,18 @@ class AuditLedger:
         """For whoever keeps the daemon's log elsewhere: `telescrub audit verify --anchor sequence:mac`."""
         sequence, mac = self._writer.end
         self._log.info("ledger anchor", sequence=sequence, mac=mac)
+
+
+def _effective(config: Config, component: str) -> list[Settings]:
+    """The rules of a processor, or those by which an exporter looks at what it sends: of all `inspecting` processors
+    before it.
+    """
+    processors = [component] if component in config.processors else []
+    if component in checked(config):
+        processors = [each for ids in inspecting(config, component).values() for each in ids]
+    settings = (cast(ProcessorSettings, config.processors[each]) for each in dict.fromkeys(processors))
+    return [rule for each in settings for rule in each.effective_rules()]
+
+
+def _rules(effective: Sequence[Settings]) -> _Rules:
+    return _Rules(rules_digest(effective), {rule.id: rule.version for rule in map(on_record, effective)})

@@ -29,8 +29,8 @@ class Clock:
 
 
 def redaction(rule: str = "ssn", count: int = 3, place: str = "Span.attributes") -> Row:
-    source = Source("traces", "redact_phi", "traces", rule, "mask", place, "")
-    return rows.redaction(source, Redactions(count, 2, "b" * 64), 2, DIGEST)
+    source = Source("traces", "redact_phi", "traces", rule, "mask", place, "", 2, DIGEST)
+    return rows.redaction(source, Redactions(count, 2, "b" * 64))
 
 
 def config(rules: Sequence[RuleOnRecord] = (SSN, EMAIL), digest: str = DIGEST) -> Row:

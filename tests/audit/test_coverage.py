@@ -28,8 +28,8 @@ def cells(tmp_path: Path) -> dict[tuple[str, str], Cell]:
     writer = opened(tmp_path, Clock())
     writer.append([config([SSN, EMAIL, NAMES, TRIED])])
     for place, action in (("Span.attributes", "mask"), ("Span.name", "observe"), ("Span.attributes", "drop")):
-        source = Source("traces", "redact_phi", "traces", "ssn", action, place, "")
-        writer.append([rows.redaction(source, Redactions(3, 2, "b" * 64), 2, "d" * 64)])
+        source = Source("traces", "redact_phi", "traces", "ssn", action, place, "", 2, "d" * 64)
+        writer.append([rows.redaction(source, Redactions(3, 2, "b" * 64))])
     writer.close()
     summary = summarize([tmp_path], None, None, verify([tmp_path], KEY))
     return {(cell.identifier.id, str(cell.spot)): cell for cell in coverage(summary)}

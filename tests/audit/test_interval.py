@@ -5,7 +5,7 @@ import hashlib
 from audit.interval import Interval
 from audit.rows import Redactions, Source
 
-SSN = Source("traces", "redact_phi", "traces", "ssn", "mask", "Span.attributes", "")
+SSN = Source("traces", "redact_phi", "traces", "ssn", "mask", "Span.attributes", "", 2, "d" * 64)
 EMAIL = SSN._replace(rule="email")
 
 

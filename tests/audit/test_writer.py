@@ -9,6 +9,8 @@ import orjson
 import pytest
 
 from audit import rows
+from audit.chain import Chain
+from audit.head import HEAD_NAME, read_head
 from audit.verify import verify
 from audit.writer import Found, Writer
 from tests.audit.ledgers import KEY, Clock, only_file, opened, redaction, written
@@ -162,6 +164,125 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer.append([redaction()])
     writer.close()
     assert verify([tmp_path], KEY).problems == []
+
+
+def test_a_further_file_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt says why, until it can; then the rows go on as though nothing had been."""
+
+    def no_more(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    writer = opened(tmp_path, Clock(), max_bytes=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", no_more)
+        for _ in range(2):
+            with pytest.raises(OSError, match="Too many open files"):
+                writer.append([redaction()])
+    writer.append([redaction()])
+    writer.close()
+    assert kinds(tmp_path) == [["start", "config"], ["anchor", "redaction"]]
+    assert verify([tmp_path], KEY).problems == []
+
+
+def test_the_head_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows are on disk and are not to be written again; the head follows with the next ones."""
+
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    writer = opened(tmp_path, Clock())
+    before = writer.end
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", broken)
+        writer.append([redaction()])
+    assert (writer.end.sequence, str(writer.head_failure)) == (3, "[Errno 5] Input/output error")
+    assert read_head(tmp_path, writer.chain) == before
+    assert verify([tmp_path], KEY).problems == []
+    writer.append([rows.stop()])
+    writer.close()
+    assert (writer.head_failure, read_head(tmp_path, writer.chain)) == (None, writer.end)
+    assert kinds(tmp_path) == [["start", "config", "redaction", "stop"]]
+
+
+class Disk:
+    """What is left of a folder if the power goes: the files it was synced with, as they were when they were synced."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._sync = folder, os.fsync
+        self._names: list[str] = []
+        self._texts: dict[str, bytes] = {}
+        self.states: list[dict[str, bytes]] = []
+
+    def fsync(self, file: int) -> None:
+        self._sync(file)
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            self._names = [path.name for path in self._folder.iterdir()]
+        else:
+            (path,) = (each for each in self._folder.iterdir() if each.stat().st_ino == os.fstat(file).st_ino)
+            self._texts[path.name] = path.read_bytes()
+        self.states.append({name: self._texts.get(name, b"") for name in self._names})
+
+
+def test_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the power goes, nobody is accused of anything; and what was appended is there."""
+    disk = Disk(tmp_path / "audit")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", disk.fsync)
+        folder = written(tmp_path / "audit", max_bytes=1)
+    for number, state in enumerate(disk.states):
+        left = tmp_path / str(number)
+        left.mkdir()
+        for name, text in state.items():
+            (left / name).write_bytes(text)
+        has_rows = any(text for name, text in state.items() if name != HEAD_NAME)
+        if has_rows:
+            assert verify([left], KEY).problems == []
+        writer = opened(left, Clock())
+        writer.close()
+        assert writer.found == Found("whole" if has_rows else "new", 0)
+        assert verify([left], KEY).problems == []
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert disk.states[-1] | {HEAD_NAME: b""} == files | {HEAD_NAME: b""}
+
+
+def test_a_power_cut_after_the_head_was_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it had been missing is said once."""
+    (written(tmp_path) / HEAD_NAME).unlink()
+    disk = Disk(tmp_path)
+    monkeypatch.setattr(os, "fsync", disk.fsync)
+    writer = opened(tmp_path, Clock())
+    end = writer.end
+    writer.close()
+    (tmp_path / HEAD_NAME).write_bytes(disk.states[-1][HEAD_NAME])
+    assert (writer.found.state, read_head(tmp_path, Chain(KEY))) == ("head missing", end)
+
+
+def test_a_power_cut_while_the_head_grows(tmp_path: Path) -> None:
+    """Of a text that is longer than the one before, the disk may have only the text or only the size."""
+    chain, heads = Chain(KEY), []
+    writer = opened(tmp_path, Clock())
+    for count in (7, 1):
+        writer.append([redaction()] * count)
+        heads.append((writer.end, (tmp_path / HEAD_NAME).read_bytes()))
+    writer.close()
+    (ninth, before), (tenth, after) = heads
+    assert (ninth.sequence, tenth.sequence, len(after) - len(before)) == (9, 10, 1)
+    for text, end in ((after[: len(before)], tenth), (before + b"\0", ninth), (b"\0" * len(after), "missing")):
+        (tmp_path / HEAD_NAME).write_bytes(text)
+        assert read_head(tmp_path, chain) == end
+
+
+def test_a_folder_that_cannot_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some network file systems have no such thing; a ledger is written there all the same."""
+    sync = os.fsync
+
+    def files_only(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    assert verify([written(tmp_path, max_bytes=1)], KEY).problems == []
 
 
 def test_moved_away_while_it_is_written(tmp_path: Path) -> None:

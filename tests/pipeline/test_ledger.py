@@ -17,7 +17,7 @@ from audit.verify import verify
 from config.load import Source, load
 from config.model import Config
 from pipeline.__main__ import catalogue
-from pipeline.component import Redacted
+from pipeline.component import Ledger, Redacted
 from pipeline.errors import Refused
 from pipeline.ledger import AuditLedger
 from pipeline.logs import logger
@@ -61,6 +61,11 @@ def ledger(folder: Path, audit: str = "") -> AuditLedger:
     made = config(folder, audit)
     assert made.service.audit is not None
     return AuditLedger(made.service.audit, made, Telemetry(), logger("error"))
+
+
+def redacting(own: AuditLedger) -> Ledger:
+    """As its processor has it."""
+    return own.of(own._config, "redact_phi")
 
 
 async def test_a_life(tmp_path: Path) -> None:
@@ -134,15 +139,15 @@ def _full(file: int, data: bytes) -> int:
 async def test_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be put on record does not pass; what was redacted before is written when there is room again."""
     async with ledger(tmp_path) as own:
-        own.redacted("traces", "redact_phi", Signal.TRACES, b"before", {SSN: 1})
+        redacting(own).redacted("traces", "redact_phi", Signal.TRACES, b"before", {SSN: 1})
         with monkeypatch.context() as patched:
             patched.setattr(os, "write", _full)
             assert await asyncio.to_thread(own.flush) is False
             with pytest.raises(Refused, match="the audit ledger cannot be written; retry after 3600 s"):
-                own.redacted("traces", "redact_phi", Signal.TRACES, b"lost?", {SSN: 1})
+                redacting(own).redacted("traces", "redact_phi", Signal.TRACES, b"lost?", {SSN: 1})
             assert own.problems() == {"audit": "the audit ledger cannot be written: No space left on device"}
         assert await asyncio.to_thread(own.flush) is True
-        own.redacted("traces", "redact_phi", Signal.TRACES, b"after", {SSN: 1})
+        redacting(own).redacted("traces", "redact_phi", Signal.TRACES, b"after", {SSN: 1})
         assert own.problems() == {}
     assert [row["count"] for row in rows(tmp_path) if row["kind"] == "redaction"] == [1, 1]
 
@@ -153,11 +158,36 @@ async def test_a_full_disk_is_counted(tmp_path: Path, monkeypatch: pytest.Monkey
         with monkeypatch.context() as patched:
             patched.setattr(os, "write", _full)
             assert await asyncio.to_thread(own.flush, {"kind": "anchor"}) is False
-            own.redacted("traces", "redact_phi", Signal.TRACES, b"during", {SSN: 4})
+            redacting(own).redacted("traces", "redact_phi", Signal.TRACES, b"during", {SSN: 4})
             assert own.problems() == {}
         failures = own._telemetry.registry.get_sample_value("telescrub_ledger_failures_total")
         assert failures == 1
     assert [row["count"] for row in rows(tmp_path) if row["kind"] == "redaction"] == [4]
+
+
+async def test_a_head_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told once, and counted; nothing is refused, and no row is written twice."""
+    with capture_logs() as lines:
+        made = config(tmp_path)
+        assert made.service.audit is not None
+        async with AuditLedger(made.service.audit, made, Telemetry(), structlog.get_logger()) as own:
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "pwrite", lambda *_: _full(0, b""))
+                for _ in range(2):
+                    redacting(own).redacted("traces", "redact_phi", Signal.TRACES, b"left", {SSN: 1})
+                    assert await asyncio.to_thread(own.flush) is True
+            assert own.problems() == {}
+            assert own._telemetry.registry.get_sample_value("telescrub_ledger_failures_total") == 2
+    told = [(line["log_level"], line["event"], line.get("problem")) for line in lines if "head" in line["event"]]
+    assert told == [
+        (
+            "error",
+            "ledger.head cannot be written: a cut-off end would not show; free space there, or check the folder",
+            "No space left on device",
+        ),
+        ("info", "ledger.head is written again", None),
+    ]
+    assert [row["count"] for row in rows(tmp_path) if row["kind"] == "redaction"] == [1, 1]
 
 
 async def test_a_second_daemon(tmp_path: Path) -> None:
@@ -176,7 +206,7 @@ async def test_written_while_it_runs(tmp_path: Path) -> None:
     often = made.service.audit.model_copy(update={"interval": 0.001})
     own = AuditLedger(often, made, Telemetry(), logger("error"))
     async with own:
-        own.redacted("traces", "redact_phi", Signal.TRACES, b"left", {SSN: 1})
+        redacting(own).redacted("traces", "redact_phi", Signal.TRACES, b"left", {SSN: 1})
         while len(rows(tmp_path)) < 4:
             pass
 
@@ -220,3 +250,33 @@ async def test_a_reload(tmp_path: Path) -> None:
     assert [row["rules_digest"] for row in written[7:9]] == [written[6]["rules_digest"]] * 2
     assert written[1]["rules_digest"] != written[6]["rules_digest"]
     assert (first, second, len(redactions)) == (written[1], written[3], 4)
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["changed", "gone"])
+async def test_what_a_reload_has_replaced(tmp_path: Path, stays: bool) -> None:
+    """A processor that still finishes its work is on record with its own rules, not with those in force by now."""
+    before = config(tmp_path)
+    after = replace(before, processors={"redact_phi": RedactPhiSettings(packs=("hipaa",))})
+    if not stays:
+        pipelines = {"logs": before.service.pipelines["logs"]}
+        after = replace(after, service=before.service.model_copy(update={"pipelines": pipelines}))
+    async with ledger(tmp_path) as own:
+        old = own.of(before, "redact_phi")
+        await asyncio.to_thread(own.reloaded, after, {})
+        old.redacted("traces", "redact_phi", Signal.TRACES, b"by the old", {SSN: 1})
+        own.of(after, "redact_phi").redacted("traces", "redact_phi", Signal.TRACES, b"by the new", {SSN: 1})
+    written = [row for row in rows(tmp_path) if row["kind"] == "redaction"]
+    versions = {rule.id: rule.version for rule in RULES}
+    digests = [digest(RULES), digest(RedactPhiSettings(packs=("hipaa",)).effective_rules())]
+    assert [(row["version"], row["rules_digest"]) for row in written] == [(versions["ssn"], each) for each in digests]
+
+
+async def test_the_rules_of_an_egress_check(tmp_path: Path) -> None:
+    """What an exporter stops is on record with the rules of the processors before it."""
+    made = config(tmp_path)
+    checking = made.exporters["debug"].model_copy(update={"egress_check": True})
+    async with ledger(tmp_path) as own:
+        by = own.of(replace(made, exporters={"debug": checking}), "debug")
+        by.redacted("", "debug", Signal.TRACES, b"", {Redacted("ssn", "stop", "request"): 1})
+    (row,) = (row for row in rows(tmp_path) if row["kind"] == "redaction")
+    assert (row["component"], row["version"] > 0, row["rules_digest"]) == ("debug", True, digest(RULES))
