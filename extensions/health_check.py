@@ -5,10 +5,11 @@ load balancers and people.
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self, cast
+from typing import Annotated, Self, cast
 
 import orjson
 from aiohttp import web
+from pydantic import AfterValidator
 
 from pipeline.component import Context, ExtensionSettings
 from pipeline.serving.listening import Address, ListeningSettings, listen_for
@@ -17,12 +18,20 @@ from pipeline.telemetry import Status
 __all__ = ["HealthCheck", "HealthCheckSettings"]
 
 
+def _check_path(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError("a path begins with a slash, such as /health")
+    if {"{", "}"} & set(path):
+        raise ValueError("braces are not possible in this path")
+    return path
+
+
 class HealthCheckSettings(ListeningSettings, ExtensionSettings):
     """Settings of `health_check`."""
 
     endpoint: Address = "localhost:13133"
     """`host:port`; the Collector's port."""
-    path: str = "/"
+    path: Annotated[str, AfterValidator(_check_path)] = "/"
     """Where it answers, beside `/readyz`, which says the same, and `/livez`."""
 
     def build(self, context: Context) -> "HealthCheck":

@@ -5,7 +5,7 @@ reload:   build what is new ──► start it, waiting ──► swap, between 
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -19,6 +19,7 @@ from pipeline.component import Context, ExporterSettings, NoLedger
 from pipeline.deadline import Deadline
 from pipeline.graph import NOTHING, Graph, Part, build
 from pipeline.ledger import AuditLedger
+from pipeline.logs import where
 from pipeline.operating.admin import Admin, Commands
 from pipeline.operating.operations import Operating
 from pipeline.parts import Key, about, merges_before
@@ -68,6 +69,7 @@ class Service:
         self._stack = AsyncExitStack()
         self._running: dict[int, tuple[Key, Part]] = {}
         self._replaced = _Replaced([], [], [])
+        self._is_stopping = False
         self.graph = NOTHING
         self.self_metrics_port = 0
         self.commands = Commands()
@@ -113,9 +115,15 @@ class Service:
 
     def begin_to_stop(self) -> None:
         """From now on the deadline runs, also for what is being replaced."""
+        self._is_stopping = True
         self._problems = {"service": "it is draining before it stops"}
         for deadline in (self._deadline, *(part.context.deadline for _, part in self._running.values())):
             deadline.start(self.config.service.shutdown_timeout)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that what is left from now on has to finish its work."""
+        return self._deadline.remaining() if self._is_stopping else self.config.service.shutdown_timeout
 
     # --- starting
 
@@ -134,12 +142,19 @@ class Service:
         new = [(key, part) for key, part in graph.parts.items() if id(part.thing) not in self._running]
         try:
             for key, part in sorted(new, key=lambda each: _rank(each[0])):
+                self._go_on()
                 if _rank(key) >= 0:
                     await self._enter(key, part)
+            self._go_on()
         except BaseException:
             await self._give_up(graph)
             raise
         return graph
+
+    def _go_on(self) -> None:
+        """Raises: `Unchangeable` once the daemon stops: no deadline runs for a part that is not entered yet."""
+        if self._is_stopping:
+            raise Unchangeable(["the daemon is stopping"])
 
     async def _enter(self, key: Key, part: Part) -> None:
         with about(key):
@@ -148,8 +163,10 @@ class Service:
         if key == METRICS:
             self.self_metrics_port = entered
 
-    def _lead(self, before: Graph) -> None:
-        """Have the routers lead where the graph says, those of receivers that are replaced by it too."""
+    def _lead(self, before: Graph, gone: Sequence[Holder] = ()) -> None:
+        """Have the routers lead where the graph says, those of receivers that are replaced by it too; `gone` are the
+        processors that hold something back and went with `before`.
+        """
         graph = self.graph
         for source, pipelines in graph.leads.items():
             graph.routers[source].lead(pipelines)
@@ -161,8 +178,11 @@ class Service:
             else:
                 # What still comes to a receiver that is gone goes where it would have gone.
                 names = {id(pipeline): name for name, pipeline in before.pipelines.items()}
-                ways = before.leads[source]
-                router.lead([graph.pipelines.get(names[id(pipeline)], pipeline) for pipeline in ways])
+                ways = [graph.pipelines.get(names[id(each)], each) for each in before.leads[source]]
+                if all(self._ticker.serves(way, gone) for way in ways):
+                    router.lead(ways)
+                else:
+                    router.turn_away()
 
     # --- reloading
 
@@ -170,7 +190,7 @@ class Service:
         """Run another configuration from now on; what it replaces is left by `settle`, before the next reload at the
         latest.
 
-        Raises: `Unchangeable`; and whatever building and starting raise. Then nothing has changed.
+        Raises: `Unchangeable`; and whatever building, starting and letting go raise. Then nothing has changed.
         """
         changed = changes(self.config, config)
         if changed.impossible:
@@ -181,22 +201,22 @@ class Service:
             graph = await self._started(config)
             try:
                 holders = await self._ticker.prepare(list(graph.pipelines.values()))
+                async with self._ticker.ticking, self._processing:
+                    gone = await self._ticker.swap(holders)
+                    await self._swap(config, graph, gone, changed)
             except BaseException:
                 await self._give_up(graph)
                 raise
         except BaseException:
             self.telemetry.restore(readers)
             raise
-        async with self._ticker.ticking, self._processing:
-            await self._swap(config, graph, holders, changed)
         return changed
 
-    async def _swap(self, config: Config, graph: Graph, holders: Sequence[Holder], changed: Changes) -> None:
+    async def _swap(self, config: Config, graph: Graph, gone: Sequence[Holder], changed: Changes) -> None:
         before, self.graph, self.config = self.graph, graph, config
-        gone = await self._ticker.swap(holders)
         if self.ledger is not None:
             await asyncio.to_thread(self.ledger.reloaded, config, changed.summary())
-        self._lead(before)
+        self._lead(before, gone)
         for exporter, queue in graph.queues.items():
             settings = cast(ExporterSettings, config.exporters[exporter])
             queue.change(settings.sending_queue, merges_before(config, exporter))
@@ -214,12 +234,13 @@ class Service:
         replaced, self._replaced = self._replaced, _Replaced([], [], [])
         if not replaced.parts:
             return
-        for _, part in replaced.parts:
-            part.context.deadline.start(self.config.service.shutdown_timeout)
-        senders = {key.id: part.thing for key, part in replaced.parts if key.kind == "exporters"}
+        deadline = Deadline(self._patience)
+        for each in (deadline, *(part.context.deadline for _, part in replaced.parts)):
+            each.start(self._patience)
+        senders = {key.id: part for key, part in replaced.parts if key.kind == "exporters"}
         async with asyncio.TaskGroup() as group:
-            for exporter, sender in senders.items():
-                group.create_task(self._hand_over(exporter, sender), name=f"{exporter} hands over")
+            for exporter, part in senders.items():
+                group.create_task(self._hand_over(exporter, part), name=f"{exporter} hands over")
             receivers = [each for each in replaced.parts if _rank(each[0]) >= _ORDER.index("receivers")]
             await self._leave(receivers)
         for router in replaced.routers:
@@ -227,7 +248,6 @@ class Service:
             if router not in self.graph.routers.values():
                 # Whatever still knows it keeps no pipeline alive.
                 router.turn_away()
-        deadline = replaced.parts[0][1].context.deadline
         await self._ticker.finish(replaced.holders, deadline)
         await self._leave(replaced.parts)
         for key, _ in replaced.parts:
@@ -236,17 +256,19 @@ class Service:
         for sender in self.graph.senders.values():
             sender.begin()
 
-    async def _hand_over(self, exporter: str, sender: Sender) -> None:
+    async def _hand_over(self, exporter: str, sender: Part) -> None:
         """Once a sender has let go of its queue, the one that has it now begins."""
         after = self.graph.senders.get(exporter)
-        if after is not None and after.queue is sender.queue:
-            await sender.hand_over()
+        if after is not None and after.queue is sender.thing.queue:
+            await _told(sender, sender.thing.hand_over())
             after.begin()
 
     def _forget(self, key: Key) -> None:
         if key in self.graph.parts:
             return
-        if key.kind == "dead_letters":
+        if key.kind == "exporters":
+            self.telemetry.forget_exporter(key.id)
+        elif key.kind == "dead_letters":
             self.telemetry.forget(key.id, sorts=["dead_letters"])
         elif key.pipeline or key.id not in (each.id for each in self.graph.parts):
             self.telemetry.forget(key.id, key.pipeline)
@@ -264,9 +286,9 @@ class Service:
         staying = {id(part.thing) for part in self.graph.parts.values()}
         new = [(key, part) for key, part in graph.parts.items() if id(part.thing) not in staying]
         for key, part in new:
-            part.context.deadline.start()
+            part.context.deadline.start(self._patience)
             if key.kind == "exporters" and id(part.thing) in self._running:
-                await cast(Sender, part.thing).hand_over()
+                await _told(part, cast(Sender, part.thing).hand_over())
         await self._leave(new)
         for router in routers.values():
             await router.settled()
@@ -275,26 +297,41 @@ class Service:
     async def _leave_all(self) -> None:
         try:
             await self.settle()
-            await self._leave([each for each in self._running.values() if _rank(each[0]) >= _ORDER.index("receivers")])
-            if self.graph is not NOTHING:
-                await self._ticker.__aexit__(None, None, None)
         finally:
-            await self._leave(list(self._running.values()))
+            try:
+                receivers = [each for each in self._running.values() if _rank(each[0]) >= _ORDER.index("receivers")]
+                await self._leave(receivers)
+                if self.graph is not NOTHING:
+                    await self._ticker.__aexit__(None, None, None)
+            finally:
+                await self._leave(list(self._running.values()))
 
     async def _leave(self, parts: Iterable[tuple[Key, Part]]) -> None:
         """Leave those of the parts that are entered, in order, whatever happens to one of them."""
         entered = [each for each in parts if self._running.pop(id(each[1].thing), None) is not None]
         async with AsyncExitStack() as stack:
             for rank in range(len(_ORDER)):
-                things = [part.thing for key, part in entered if _rank(key) == rank]
-                for thing in things:
-                    stack.push_async_exit(thing)
+                these = [part for key, part in entered if _rank(key) == rank]
+                for part in these:
+                    stack.push_async_callback(_left, part)
                 if _ORDER[rank] == "exporters":
-                    stack.push_async_callback(_drain, things)
+                    stack.push_async_callback(_drain, these)
 
 
-async def _drain(senders: Sequence[Sender]) -> None:
+async def _left(part: Part) -> None:
+    await _told(part, part.thing.__aexit__(None, None, None))
+
+
+async def _drain(senders: Sequence[Part]) -> None:
     """All at once: a destination that is away takes no time from the others."""
     async with asyncio.TaskGroup() as group:
         for sender in senders:
-            group.create_task(sender.drain(), name="draining")
+            group.create_task(_told(sender, sender.thing.drain()), name="draining")
+
+
+async def _told(part: Part, leaving: Awaitable[object]) -> None:
+    """A part that fails as it is left is told of, and holds up no other."""
+    try:
+        await leaving
+    except Exception as error:
+        part.context.log.error("stopping a part failed; the others go on", cause=where(error))

@@ -7,11 +7,13 @@
 
 Lines are appended without fsync: what was written survives the process, if not the machine. A machine that has started
 anew since has another boot id, so that this can be told. The file is written anew (temporary file, fsync, rename) at
-start, at stop, and when what was appended outgrows it.
+start, at stop, when what was appended outgrows it, and as soon as it can be after an append failed: until then it has
+the boot id of no machine, because records are missing.
 """
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -31,6 +33,8 @@ _RECORDS_IN_A_LINE = 500
 """So that no single call into the JSON library holds up the event loop's thread for long."""
 _LEAST_GROWTH = 16 * 2**20
 """Bytes that may be appended, however small the file is, before it is written anew."""
+_NOBODY = b"-"
+"""In place of the first letter of a boot id: no machine has such a one."""
 _GROWTH = 3
 """How many times its size may be appended: each byte is written some 1.3 times then."""
 
@@ -42,6 +46,7 @@ class StateFile:
         self.path, self._log = folder / f"{quote(name, safe='')}.state", log
         self._file = -1
         self._size = self._appended = 0
+        self._is_whole = False
 
     @classmethod
     def of(cls, context: Context, folder: Path) -> "StateFile":
@@ -51,9 +56,10 @@ class StateFile:
     def check(self) -> None:
         """Raises: `OSError` if the folder cannot be used."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".new")
+        # Not the name that `rewrite` uses: the file that is there may be written anew at the same time.
+        temporary = self.path.with_suffix(".try")
         temporary.touch(mode=0o600)
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
 
     def read(self) -> tuple[Iterator[Record], Ending]:
         """The records that were left behind, and how complete they are. A damaged file is moved aside.
@@ -96,38 +102,51 @@ class StateFile:
                 yield from records if records != _END else ()
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write records so that they survive the process. Raises: `OSError`."""
-        text = b"".join(_lines(records))
-        if text:
+        """Write records so that they survive the process; nothing where all is to be written anew (see `is_long`).
+
+        Raises: `OSError`; then there is half a line at the end or nothing, and all is to be written anew.
+        """
+        text = b"".join(_lines(records)) if self._is_whole else b""
+        try:
             view = memoryview(text)
             while view:
                 view = view[os.write(self._file, view) :]
-            self._appended += len(text)
+        except OSError:
+            self.give_up()
+            raise
+        self._appended += len(text)
+
+    def give_up(self) -> None:
+        """Records are missing: whoever reads what is there is told that some may be, until all is written anew."""
+        self._is_whole = False
+        if self._file >= 0:
+            with suppress(OSError):
+                os.pwrite(self._file, _NOBODY, len(_VERSION))
 
     @property
     def is_long(self) -> bool:
-        """Whether it is time to write it anew."""
-        return self._appended > max(_LEAST_GROWTH, _GROWTH * self._size)
+        """Whether it is time to write it anew: it is too long, or records are missing."""
+        return not self._is_whole or self._appended > max(_LEAST_GROWTH, _GROWTH * self._size)
 
     def rewrite(self, records: Iterable[Record], *, ended: bool = False) -> None:
         """Write all records in place of what there was, safe from a crash of the machine. Raises: `OSError`."""
         temporary = self.path.with_suffix(".new")
         temporary.unlink(missing_ok=True)
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(os.dup(file), "wb") as out:
                 out.write(_VERSION + _boot() + b"\n")
                 out.writelines(_lines(records))
                 out.writelines(_lines(_END if ended else ()))
             os.fsync(file)
-            self._size, self._appended = os.fstat(file).st_size, 0
             temporary.replace(self.path)
-            sync_folder(self.path.parent)
         except BaseException:
             os.close(file)
             raise
         self.close()
-        self._file = file
+        self._file, self._is_whole = file, True
+        self._size, self._appended = os.fstat(file).st_size, 0
+        sync_folder(self.path.parent)
 
     def close(self) -> None:
         """Write no more."""
@@ -154,8 +173,8 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _boot() -> bytes:
-    """What tells this run of the machine from its others; empty where the system has no such thing."""
+    """What tells this run of the machine from its others; the same for all where the system has no such thing."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
     except OSError:
-        return b""
+        return b"unknown"

@@ -85,7 +85,7 @@ class _DeadLetters(Collector):
             "Items that are kept as dead letters, by the exporter and the reason.",
             labels=["exporter", "signal", "reason"],
         )
-        for (exporter, _), read in self._reports.get("dead_letters", {}).items():
+        for (exporter, _), read in list(self._reports.get("dead_letters", {}).items()):
             for each in read():
                 family.add_metric([exporter, each.signal.value, each.reason], each.items)
         yield family
@@ -334,6 +334,12 @@ class Telemetry:
         if not pipeline and sorts is None:
             for readers in self._gauges.readers.values():
                 readers.pop(component, None)
+
+    def forget_exporter(self, exporter: str) -> None:
+        """An exporter is gone, whatever else has its id: its gauges, health and dead letters are shown no longer."""
+        self.forget(exporter, sorts=["health", "dead_letters"])
+        for readers in self._gauges.readers.values():
+            readers.pop(exporter, None)
 
     def series_cache(self, exporter: str, hit_ratio: Callable[[], float], size: Callable[[], float]) -> None:
         """Show how well an exporter knows the series it is given."""

@@ -19,10 +19,10 @@ from config.load import Source
 from config.model import Config
 from pipeline.garbage import collect_all
 from pipeline.logs import where
-from pipeline.operating.admin import answer
 from pipeline.reload.changes import Changes, Unchangeable, changes
 from pipeline.reload.origin import Origin
 from pipeline.service import Service
+from pipeline.serving.pages import answer
 
 __all__ = ["Outcome", "Reloads"]
 
@@ -36,6 +36,9 @@ class Outcome:
 
     changes: Changes | None
     problems: Sequence[str] = ()
+
+
+_STOPPING = Outcome(None, ["the daemon is stopping"])
 
 
 class Reloads:
@@ -55,7 +58,7 @@ class Reloads:
         self._service, self._origin, self._log, self._sleep = service, origin, log.bind(component="reload"), sleep
         self._told = asyncio.Event()
         self.waiting: list[asyncio.Future[Outcome]] = []
-        self._read = b""
+        self._tried, self._read = service.config, b""
         self._stops = False
         service.commands.acts["/-/reload"] = self._command
         service.commands.acts["/-/diff"] = self._diff
@@ -93,7 +96,7 @@ class Reloads:
                 await self._service.settle()
                 if outcome.changes is not None and (outcome.changes.changed or outcome.changes.removed):
                     await asyncio.to_thread(collect_all)
-        self._tell(self.waiting, Outcome(None, ["the daemon is stopping"]))
+        self._tell(self.waiting, _STOPPING)
 
     async def reload(self) -> Outcome:
         """Read the configuration and run it, if that is possible; tell whoever asked, the log, the metrics, the ledger.
@@ -124,11 +127,11 @@ class Reloads:
 
     def _load(self) -> Config:
         # Before they are read: what changes meanwhile is seen the next time.
-        self._read = self._origin.digest(self._service.config)
-        config = self._origin.load()
-        if list(self._origin.files(config)) != list(self._origin.files(self._service.config)):
-            self._read = self._origin.digest(config)
-        return config
+        self._read = self._origin.digest(self._tried)
+        before, self._tried = self._tried, self._origin.load()
+        if list(self._origin.files(self._tried)) != list(self._origin.files(before)):
+            self._read = self._origin.digest(self._tried)
+        return self._tried
 
     def _tell(self, asked: Sequence[asyncio.Future[Outcome]], outcome: Outcome) -> None:
         for each in asked:
@@ -141,7 +144,8 @@ class Reloads:
             interval = self._service.config.service.reload.watch_interval
             await self._sleep(interval or _LOOK_SECONDS)
             if interval:
-                now = await asyncio.to_thread(self._origin.digest, self._service.config)
+                # Those of what was tried last, if it does not run: one change is one try.
+                now = await asyncio.to_thread(self._origin.digest, self._tried)
                 # Twice the same: nobody is just writing it.
                 if now == seen and now != self._read:
                     self._log.info("the files of the configuration have changed")
@@ -152,9 +156,13 @@ class Reloads:
         """`POST /-/reload`."""
         asking: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.waiting.append(asking)
+        if self._stops:
+            self._tell(self.waiting, _STOPPING)
         self.want()
         outcome = await asking
-        return answer({"problems": outcome.problems}, 400) if outcome.changes is None else answer(outcome.changes)
+        if outcome.changes is None:
+            return answer({"problems": outcome.problems}, 503 if self._stops else 400)
+        return answer(outcome.changes)
 
     async def _diff(self, request: web.Request) -> web.Response:
         """`POST /-/diff`: what another configuration, which the request brings, would change."""

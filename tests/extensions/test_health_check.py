@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import ValidationError
 
 from extensions.health_check import HealthCheckSettings
 from pipeline.telemetry import Status, Telemetry
@@ -48,6 +49,20 @@ async def test_ready_and_not(path: str) -> None:
         status, body = await told.get(path)
     assert (status, body["status"]) == (503, "unavailable")
     assert body["problems"] == {"service": "it is draining before it stops"}
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("health", "a path begins with a slash, such as /health"),
+        ("", "a path begins with a slash, such as /health"),
+        ("/{health", "braces are not possible in this path"),
+    ],
+)
+def test_a_path_that_is_none(path: str, problem: str) -> None:
+    """It is refused when it is read, not when it is to be served."""
+    with pytest.raises(ValidationError, match=problem):
+        HealthCheckSettings(path=path)
 
 
 async def test_components() -> None:

@@ -1,5 +1,8 @@
 """Records of a processor in a file: complete after a stop and after a kill, never half."""
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,10 +92,43 @@ def test_it_is_written_anew_when_long(tmp_path: Path) -> None:
     state.close()
 
 
+@pytest.mark.parametrize("written_bytes", [0, 20])
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written_bytes: int) -> None:
+    """Nothing is appended to half a line; what is missing is told until all could be written anew."""
+    state, room, write = killed(tmp_path), [written_bytes], os.write
+
+    def full(file: int, data: bytes) -> int:
+        if not (most := room.pop() if room else 0):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, bytes(data)[:most])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            state.append([["output", "ef", 1]])
+    assert state.is_long
+    state.append([["output", "ef", 2]])
+    assert left(tmp_path) == (RECORDS, Ending.CRASHED)
+    state.rewrite([*RECORDS, ["output", "ef", 3]])
+    assert not state.is_long
+    state.append([["output", "ef", 4]])
+    assert left(tmp_path) == ([*RECORDS, ["output", "ef", 3], ["output", "ef", 4]], Ending.KILLED)
+    state.close()
+
+
 def test_a_folder_can_be_tried(tmp_path: Path) -> None:
-    """Before anything depends on it; nothing is left in it."""
+    """Before anything depends on it; nothing is left in it, nor taken away of what is being written anew there."""
     StateFile(tmp_path / "new", "all x", structlog.get_logger()).check()
     assert list((tmp_path / "new").iterdir()) == []
+    state = killed(tmp_path)
+
+    def meanwhile() -> Iterator[Record]:
+        state.check()
+        yield RECORDS[0]
+
+    state.rewrite(meanwhile())
+    state.close()
+    assert left(tmp_path) == (RECORDS[:1], Ending.KILLED)
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         StateFile(tmp_path / "file" / "state", "all x", structlog.get_logger()).check()

@@ -30,6 +30,28 @@ def test_a_part_that_is_gone() -> None:
     assert list(telemetry.reports["cardinality"]) == [("limit", "metrics")]
 
 
+def test_an_exporter_that_is_gone() -> None:
+    """Its gauges and its health are shown no longer, another part's report of the same id is."""
+    telemetry = offered()
+    telemetry.report("other", "loki", "", lambda: 3)
+    telemetry.forget_exporter("loki")
+    assert (shown(telemetry), telemetry.reports["health"]) == ({"file": 2}, {})
+    assert list(telemetry.reports["other"]) == [("loki", "")]
+
+
+def test_a_report_that_comes_while_they_are_read() -> None:
+    """It is shown the next time."""
+    telemetry = Telemetry()
+
+    def read() -> list[object]:
+        telemetry.report("dead_letters", "file", "", list)
+        return []
+
+    telemetry.report("dead_letters", "loki", "", read)
+    assert "telescrub_dead_letter_items" not in summary(telemetry)
+    assert len(telemetry.reports["dead_letters"]) == 2
+
+
 def test_some_reports_alone() -> None:
     """A part that keeps its gauges may lose a report."""
     telemetry = offered()

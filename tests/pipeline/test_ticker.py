@@ -1,7 +1,8 @@
 """What processors hold back: passed on each second, kept while refused, all of it when stopping."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pipeline.batch import Batch
 from pipeline.component import Connector, Ending, Record
 from pipeline.deadline import Deadline
+from pipeline.errors import Refused
 from pipeline.queues.queue import Queue, QueueSettings
 from pipeline.router import Destination, Edge, Pipeline, Stage
+from pipeline.state import StateFile
 from pipeline.ticker import Ticker
 from tests.payloads import context, decoded_spans, dropped, put_released, traces
 
@@ -51,6 +54,13 @@ class Renamed:
 
     def process(self, batch: Batch) -> Batch | None:
         return traces([Span(name=f"{span.name}!") for span in decoded_spans(batch)])
+
+
+class Redacting:
+    """One that takes PHI out, after it."""
+
+    def process(self, batch: Batch) -> Batch | None:
+        return traces([Span(name=span.name.replace("536-90-4399", "[ssn]")) for span in decoded_spans(batch)])
 
 
 class Through:
@@ -154,7 +164,7 @@ async def swapped(running: Ticker, processing: asyncio.Lock, *pipelines: Pipelin
 
 
 async def test_a_processor_stays_at_a_reload() -> None:
-    """What was refused behind it goes on in its new pipeline."""
+    """What was refused behind it goes to the exporter's new queue, without what stands in the new pipeline only."""
     holder, full, place, processing = Holder(), destination(1), destination(), asyncio.Lock()
     stage = Stage(context("holder"), holder)
     await put_released(full.queue, spans("before"))
@@ -163,7 +173,128 @@ async def test_a_processor_stays_at_a_reload() -> None:
         await running.tick()
         await swapped(running, processing, Pipeline([stage, Stage(context("after"), Renamed())], [place]))
         await running.tick()
-    assert (await waiting(full), await waiting(place)) == ([["before"]], [["a!"]])
+    assert (await waiting(full), await waiting(place)) == ([["before"]], [["a"]])
+
+
+REDACTING, CONNECTOR = Stage(context("redact"), Redacting()), Through()
+
+
+def straight(*stages: Stage, place: Destination) -> list[Pipeline]:
+    return [Pipeline(stages, [place])]
+
+
+def connected(first: Stage, second: Stage, *, place: Destination) -> list[Pipeline]:
+    """Each in a pipeline of its own."""
+    inner = Pipeline([second], [place])
+    return [inner, Pipeline([first], [Edge(CONNECTOR, [inner])])]
+
+
+@pytest.mark.parametrize("joined", [straight, connected])
+@pytest.mark.parametrize("stays", [True, False])
+async def test_redaction_moves(joined: Callable[..., list[Pipeline]], stays: bool) -> None:
+    """What was held before its redaction, also what was refused behind it, never passes it by."""
+    holder, place, processing = Holder(), destination(1), asyncio.Lock()
+    old = Stage(context("holder"), holder)
+    new = old if stays else Stage(context("holder"), Holder())
+    await put_released(place.queue, spans("before"))
+    async with Ticker(joined(old, REDACTING, place=place), processing, Deadline(5.0), interval_seconds=3600) as running:
+        holder.process(spans("refused 536-90-4399"))
+        await running.tick()
+        holder.process(spans("held 536-90-4399"))
+        await swapped(running, processing, *joined(REDACTING, new, place=place))
+        place.queue.change(QueueSettings(queue_size=10), {})
+    assert await waiting(place) == [["before"], ["refused [ssn]"], ["held [ssn]"]]
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_one_goes_before_another(stays: bool) -> None:
+    """What the one that goes gives is held by the other as it was before, and leaves it as it would have."""
+    first, second, place, processing = Holder(), Holder(), destination(), asyncio.Lock()
+    one, other = Stage(context("first"), first), Stage(context("second"), second)
+    new = other if stays else Stage(context("second"), Holder())
+    before, after = straight(one, other, REDACTING, place=place), straight(REDACTING, new, place=place)
+    async with Ticker(before, processing, Deadline(5.0), interval_seconds=3600) as running:
+        first.process(spans("held 536-90-4399"))
+        await swapped(running, processing, *after)
+    assert await waiting(place) == [["held [ssn]"]]
+
+
+async def test_nothing_changes_behind_it() -> None:
+    """Then it goes on holding what it holds."""
+    holder, place, processing = Holder(), destination(), asyncio.Lock()
+    stage, behind = Stage(context("holder"), holder), Stage(context("after"), Renamed())
+    before, after = straight(stage, behind, place=place), straight(REDACTING, stage, behind, place=place)
+    async with Ticker(before, processing, Deadline(5.0), interval_seconds=3600) as running:
+        holder.process(spans("a"))
+        await swapped(running, processing, *after)
+        assert len(holder.held) == 1
+    assert await waiting(place) == [["a!"]]
+
+
+async def test_what_cannot_go_its_way() -> None:
+    """It is dropped and counted: what is turned away there, and what found no room before an exporter that goes."""
+
+    class Away:
+        def process(self, batch: Batch) -> Batch | None:
+            raise Refused("the ledger cannot be written", reason="ledger")
+
+    holder, made, processing = Holder(), context("holder"), asyncio.Lock()
+    stage, full, place = Stage(made, holder), destination(1), destination()
+    gone = Destination(context("gone"), full.queue)
+    await put_released(full.queue, spans("before"))
+    ways = [
+        straight(stage, Stage(context("away"), Away()), place=place),
+        straight(stage, place=gone),
+        straight(stage, place=place),
+    ]
+    async with Ticker(ways[0], processing, Deadline(5.0), interval_seconds=3600) as running:
+        holder.process(spans("a", "b"))
+        await swapped(running, processing, *ways[1])
+        assert dropped(made, spans("a").signal, "ledger") == 2
+        holder.process(spans("c"))
+        await swapped(running, processing, *ways[2])
+        assert dropped(made, spans("a").signal, "queue_full") == 1
+    assert await waiting(place) == []
+
+
+async def test_one_that_does_not_give() -> None:
+    """A reload that would have it stay with others behind it is not done; one that takes it away is."""
+
+    class Failing(Holder):
+        fails = True
+
+        def tick(self, *, stopping: bool = False) -> Sequence[Batch]:
+            if self.fails:
+                raise ValueError("patient 536-90-4399")
+            return super().tick(stopping=stopping)
+
+    holder, place, processing = Failing(), destination(), asyncio.Lock()
+    stage = Stage(context("holder"), holder)
+    before, after = straight(stage, REDACTING, place=place), straight(REDACTING, stage, place=place)
+    async with Ticker(before, processing, Deadline(5.0), interval_seconds=3600) as running:
+        holder.process(spans("536-90-4399"))
+        with pytest.raises(ValueError, match="patient"):
+            await swapped(running, processing, *after)
+        holder.fails = False
+        await running.tick()
+        holder.fails = True
+        await swapped(running, processing, *straight(REDACTING, place=place))
+    assert await waiting(place) == [["[ssn]"]]
+
+
+async def test_pipelines_of_before() -> None:
+    """They can still be used if what is held in them is asked for, and goes on as it would have."""
+    place, processing = destination(), asyncio.Lock()
+    gone, stays, moves, changes = (Stage(context(name), Holder()) for name in ("gone", "stays", "moves", "changes"))
+    one, two, three, four = (straight(each, REDACTING, place=place)[0] for each in (gone, stays, moves, changes))
+    other = Stage(context("changes"), Holder())
+    after = [straight(*stages, place=place)[0] for stages in ((REDACTING, moves), (other, REDACTING))]
+    async with Ticker([one, two, three, four], processing, Deadline(5.0), interval_seconds=3600) as running:
+        prepared = await running.prepare([two, *after])
+        async with running.ticking, processing:
+            went = await running.swap(prepared)
+        assert [running.serves(each, went) for each in (one, two, three, four)] == [True, True, False, False]
+        assert all(running.serves(each, went) for each in after)
 
 
 async def test_another_takes_its_place(tmp_path: Path) -> None:
@@ -181,6 +312,37 @@ async def test_another_takes_its_place(tmp_path: Path) -> None:
     after = Holder(tmp_path / "new")
     async with ticker(Pipeline([Stage(context("holder"), after)], [destination()])):
         assert (after.seen, after.ending) == (2, Ending.CLEAN)
+
+
+async def test_a_disk_that_is_full_at_a_reload(tmp_path: Path) -> None:
+    """What is remembered is in the file as soon as that can be; until then, the file says that something is missing."""
+    old, new, place, processing = Holder(tmp_path), Holder(tmp_path), destination(), asyncio.Lock()
+    async with Ticker(
+        [Pipeline([Stage(context("holder"), old)], [place])], processing, Deadline(5.0), interval_seconds=3600
+    ) as running:
+        file = await asyncio.to_thread(written, tmp_path)
+        old.process(spans("a"))
+        prepared = await running.prepare([Pipeline([Stage(context("holder"), new)], [place])])
+        # What stands where it would be written anew, as there is no full disk to be had.
+        await asyncio.to_thread(file.with_suffix(".new").mkdir)
+        async with running.ticking, processing:
+            await running.swap(prepared)
+        new.process(spans("b"))
+        await running.tick()
+        assert await asyncio.to_thread(left, file, tmp_path / "first") == (1, Ending.CRASHED)
+        await asyncio.to_thread(file.with_suffix(".new").rmdir)
+        await running.tick()
+        assert await asyncio.to_thread(left, file, tmp_path / "second") == (2, Ending.KILLED)
+    assert await waiting(place) == [["a"], ["b"]]
+
+
+def left(file: Path, folder: Path) -> tuple[int, Ending | None]:
+    """What a daemon that starts now would find, from a copy of the file in a new folder."""
+    folder.mkdir()
+    shutil.copy(file, folder)
+    found = Holder(folder)
+    found.restore(*StateFile.of(context("holder"), folder).read())
+    return found.seen, found.ending
 
 
 async def test_one_goes_and_one_comes(tmp_path: Path) -> None:

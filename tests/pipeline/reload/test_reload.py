@@ -9,15 +9,20 @@ from typing import Any
 
 import orjson
 import pytest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric, NumberDataPoint, Sum
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Gauge, Metric, NumberDataPoint, Sum
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from exporters.debug import Debug
 from pipeline.batch import Batch, Signal
+from pipeline.errors import Refused
+from pipeline.graph import build
 from pipeline.reload.changes import Changes
 from pipeline.self_metrics import summary
+from pipeline.sending.sender import Sender
+from pipeline.service import Service
 from tests.backends.process import free_port
 from tests.payloads import metrics, pairs, traces
-from tests.pipeline.daemon import BASE, GONE, UNREDACTED, Load, changed, running, written
+from tests.pipeline.daemon import BASE, GONE, UNREDACTED, Load, Reloadable, changed, running, written
 
 PIPELINES, HTTP = "service::pipelines", "receivers::otlp::protocols::http"
 
@@ -82,9 +87,11 @@ async def test_another_host_at_the_same_port(tmp_path: Path, host: str) -> None:
 
 
 def at_work() -> list[str]:
-    """The names of the tasks and threads there are, without those of requests and of the pool that all share."""
+    """The names of the tasks and threads there are, without those of requests, of the pool that all share, and the one
+    that gRPC has for a process and ends some time after the last channel.
+    """
     tasks = [task.get_name() for task in asyncio.all_tasks()]
-    threads = [thread.name for thread in threading.enumerate()]
+    threads = [thread.name for thread in threading.enumerate() if "(_poll_wrapper)" not in thread.name]
     return sorted(each for each in tasks + threads if not each.startswith(("Task-", "asyncio_")))
 
 
@@ -229,6 +236,80 @@ def delta(value: int, *, room: str, second: int) -> Batch:
     return metrics([Metric(name="visits", sum=visits)])
 
 
+def straight(*processors: str) -> dict[str, Any]:
+    """A pipeline of metrics through these, in this order."""
+    return {"metrics": {"receivers": ["otlp"], "processors": list(processors), "exporters": ["file"]}}
+
+
+def connected(*processors: str) -> dict[str, Any]:
+    """The same, each in a pipeline of its own."""
+    first, second = processors
+    return {
+        "metrics": {"receivers": ["otlp"], "processors": [first], "exporters": ["forward"]},
+        "metrics/second": {"receivers": ["forward"], "processors": [second], "exporters": ["file"]},
+    }
+
+
+MOVES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "in a pipeline": (straight("limit_cardinality", "redact_phi"), straight("redact_phi", "limit_cardinality")),
+    "over a connector": (connected("limit_cardinality", "redact_phi"), connected("redact_phi", "limit_cardinality")),
+    "into one pipeline": (connected("limit_cardinality", "redact_phi"), straight("redact_phi", "limit_cardinality")),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("window", ["1h", "2h"])
+async def test_redaction_moves(tmp_path: Path, move: str, window: str) -> None:
+    """What a processor held before its redaction is redacted, whether it stays or another takes its place."""
+    old, new = (changed(HOLDING, {PIPELINES: pipelines}) for pipelines in MOVES[move])
+    async with running(tmp_path, old) as daemon:
+        await daemon.service.graph.routers["otlp", Signal.METRICS].consume(noted())
+        assert (await daemon.reload(changed(new, {"processors::limit_cardinality::window": window}))).problems == ()
+    text = (tmp_path / "metrics.jsonl").read_text()
+    assert ('"asInt":"5"' in text, "536-90-4399" in text) == (True, False)
+
+
+HOLDING = changed(
+    BASE,
+    {
+        "processors::redact_phi": {"packs": ["hipaa"]},
+        "processors::limit_cardinality": {"always_drop": ["room"], "never_drop": ["note"]},
+        "connectors": {"forward": {}},
+    },
+)
+
+
+def noted() -> Batch:
+    """A gauge with something to redact, and with a label that has `limit_cardinality` hold it back."""
+    attributes = pairs({"note": "SSN 536-90-4399", "room": "3"})
+    point = NumberDataPoint(time_unix_nano=10**18, as_int=5, attributes=attributes)
+    return metrics([Metric(name="visits", gauge=Gauge(data_points=[point]))])
+
+
+@pytest.mark.parametrize("moves", [True, False])
+async def test_what_still_comes_to_a_receiver_that_goes(tmp_path: Path, moves: bool) -> None:
+    """It goes where it would have gone, and is turned away if others stand there now."""
+    order = ["limit_cardinality", "redact_phi"]
+    pipelines = {
+        "metrics/second": {"receivers": ["otlp/second"], "exporters": ["forward"]},
+        "metrics": {"receivers": ["otlp", "forward"], "processors": order, "exporters": ["file"]},
+    }
+    old = changed(HOLDING, {"receivers::otlp/second": BASE["receivers"]["otlp"], PIPELINES: pipelines})
+    new = changed(HOLDING, {PIPELINES: straight(*(reversed(order) if moves else order))})
+    async with running(tmp_path, old) as daemon:
+        second = daemon.service.graph.routers["otlp/second", Signal.METRICS]
+        await daemon.write(new)
+        assert (await daemon.reloads.reload()).problems == ()
+        if moves:
+            with pytest.raises(Refused, match="this receiver does not run"):
+                await second.consume(noted())
+        else:
+            await second.consume(noted())
+        await daemon.service.settle()
+    text = (tmp_path / "metrics.jsonl").read_text()
+    assert ('"asInt":"5"' in text, "536-90-4399" in text) == (not moves, False)
+
+
 def totals(file: Path) -> list[int]:
     """The values of all points in a file."""
     return [
@@ -266,6 +347,92 @@ async def test_a_receiver_and_its_pipeline_go(tmp_path: Path) -> None:
     assert set(load.answers) == {200}
     assert written(tmp_path) == load.sent
     assert written(tmp_path, "second-traces.jsonl") == ["one"]
+
+
+async def test_an_exporter_goes_and_a_receiver_has_its_id(tmp_path: Path) -> None:
+    """Its health and its gauges are shown no more."""
+    tree = changed(
+        BASE,
+        {
+            "exporters::otlp": {"endpoint": "127.0.0.1:9", "tls": {"insecure": True}},
+            f"{PIPELINES}::traces::exporters": ["file", "otlp"],
+        },
+    )
+    async with running(tmp_path, tree) as daemon:
+        assert (await daemon.reload(BASE)).problems == ()
+        assert shown_queues(await asyncio.to_thread(summary, daemon.service.telemetry)) == ["file"]
+        assert list(daemon.service.telemetry.reports["health"]) == [("file", "")]
+
+
+async def test_a_part_that_fails_as_it_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is logged, without what the error says; the daemon goes on, and stops in order."""
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("patient 536-90-4399")
+
+    monkeypatch.setattr(Debug, "__aexit__", fail)
+    tree = changed(BASE, GOOD["another exporter beside it"])
+    async with running(tmp_path, tree) as daemon, Load(daemon) as load:
+        await load.more()
+        assert (await daemon.reload(BASE)).problems == ()
+        await load.more()
+        assert (await daemon.reload(tree)).problems == ()
+        await load.more()
+    assert written(tmp_path) == load.sent
+    logged = [line for line in capsys.readouterr().err.splitlines() if "RuntimeError" in line]
+    assert (len(logged), "536-90-4399" in "".join(logged)) == (2, False)
+
+
+async def test_a_sender_that_fails_as_it_hands_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has its queue now begins all the same."""
+    hand_over = Sender.hand_over
+
+    async def fail(sender: Sender) -> None:
+        await hand_over(sender)
+        raise RuntimeError
+
+    monkeypatch.setattr(Sender, "hand_over", fail)
+    async with running(tmp_path, BASE) as daemon, Load(daemon) as load:
+        await load.more()
+        assert (await daemon.reload(changed(BASE, GOOD["an exporter's settings"]))).problems == ()
+        await load.more()
+    assert written(tmp_path) == load.sent
+
+
+async def test_stopping_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What processors hold is passed on, although what a reload replaced could not be left."""
+
+    async def fail(_: Service) -> None:
+        raise RuntimeError
+
+    daemon = Reloadable(tmp_path)
+    await daemon.start(changed(HOLDING, {PIPELINES: straight("limit_cardinality", "redact_phi")}))
+    await daemon.service.graph.routers["otlp", Signal.METRICS].consume(noted())
+    monkeypatch.setattr(Service, "settle", fail)
+    with pytest.raises(RuntimeError):
+        await daemon.service.__aexit__(None, None, None)
+    assert '"asInt":"5"' in (tmp_path / "metrics.jsonl").read_text()
+
+
+async def test_stopping_during_a_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is built meanwhile is started: its deadline would not run."""
+    loop = asyncio.get_running_loop()
+
+    async def stop() -> None:
+        daemon.service.begin_to_stop()
+
+    def slow(*arguments: Any) -> Any:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result()
+        return build(*arguments)
+
+    async with running(tmp_path, BASE) as daemon:
+        before, active = daemon.service.graph, at_work()
+        monkeypatch.setattr("pipeline.service.build", slow)
+        outcome = await daemon.reload(changed(BASE, GOOD["a receiver's settings"]))
+        assert outcome.problems == ["the daemon is stopping"]
+        assert (daemon.service.graph, at_work()) == (before, active)
 
 
 def shown_queues(told: dict[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from config.load import Source
 from pipeline.__main__ import app
+from pipeline.logs import logger
 from pipeline.reload.changes import changes
 from pipeline.reload.comparing import NotComparable, compare, lines
 from pipeline.reload.origin import Origin
@@ -133,6 +134,47 @@ async def test_changed_files(tmp_path: Path) -> None:
     assert set(waits) == {1.0}
 
 
+async def test_a_change_that_cannot_be_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One change is one try, also where further files are read; a change of one of those is another one."""
+    tree = changed(BASE, {"service::reload": {"watch_interval": "1s"}})
+    broken = changed(
+        tree,
+        {
+            "processors::redact_phi": {"packs": ["hipaa"], "rule_files": ["FOLDER/rules.yaml"]},
+            "service::pipelines::traces::processors": ["redact_phi", "batch"],
+            "exporters::file::path": "FOLDER/telescrub.yaml/{signal}.jsonl",
+        },
+    )
+    tick, looks, said = asyncio.Semaphore(0), list[float](), list[str]()
+
+    async def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        await tick.acquire()
+
+    async def tried(times: int, failed: int) -> None:
+        """Look so often; by then, so many tries have failed, each set off by a change."""
+        for _ in range(times):
+            number = len(looks)
+            tick.release()
+            await until(lambda number=number: len(looks) > number)  # type: ignore[misc]
+        await until(lambda: daemon.value("telescrub_reloads_total", outcome="failed") >= failed)
+        said.extend(line for line in capsys.readouterr().err.splitlines() if "configuration have changed" in line)
+        assert len(said) == failed
+
+    rules = tmp_path / "rules.yaml"
+    await asyncio.to_thread(rules.write_text, own_rules("first"))
+    async with running(tmp_path, tree) as daemon:
+        reloads = Reloads(daemon.service, daemon.origin, logger("info"), sleep=sleep)
+        async with served(daemon, reloads):
+            await until(lambda: len(looks) == 1)
+            await daemon.write(broken)
+            await tried(2, failed=1)
+            await tried(4, failed=1)
+            await asyncio.to_thread(rules.write_text, own_rules("second"))
+            await tried(2, failed=2)
+            await tried(4, failed=2)
+
+
 def own_rules(title: str) -> str:
     """A file with one rule."""
     return json.dumps({"pack": "own", "rules": [{"id": "own", "title": title, "keys": ["own.key"]}]})
@@ -186,14 +228,15 @@ async def test_a_senseless_comparison(tmp_path: Path) -> None:
 
 
 async def test_stopping_answers_who_waits(tmp_path: Path) -> None:
-    """Whoever asks while the daemon stops is told so."""
+    """Whoever asks while the daemon stops, or has asked, is told so."""
     async with running(tmp_path, BASE) as daemon:
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(ask(daemon, "reload"))
             await until(lambda: bool(daemon.reloads.waiting))
             daemon.reloads.stop()
             await daemon.reloads.run()
-        assert asking.result() == (400, {"problems": ["the daemon is stopping"]})
+        stopping = (503, {"problems": ["the daemon is stopping"]})
+        assert [asking.result(), await ask(daemon, "reload")] == [stopping] * 2
         assert dict(daemon.service.problems()) == {"service": "it is draining before it stops"}
 
 
