@@ -5,25 +5,16 @@ load balancers and people.
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Annotated, Self, cast
+from typing import Self, cast
 
 import orjson
 from aiohttp import web
-from pydantic import AfterValidator
 
 from pipeline.component import Context, ExtensionSettings
-from pipeline.serving.listening import Address, ListeningSettings, listen_for
+from pipeline.serving.listening import Address, ListeningSettings, UrlPath, listen_for
 from pipeline.telemetry import Status
 
 __all__ = ["HealthCheck", "HealthCheckSettings"]
-
-
-def _check_path(path: str) -> str:
-    if not path.startswith("/"):
-        raise ValueError("a path begins with a slash, such as /health")
-    if {"{", "}"} & set(path):
-        raise ValueError("braces are not possible in this path")
-    return path
 
 
 class HealthCheckSettings(ListeningSettings, ExtensionSettings):
@@ -31,7 +22,7 @@ class HealthCheckSettings(ListeningSettings, ExtensionSettings):
 
     endpoint: Address = "localhost:13133"
     """`host:port`; the Collector's port."""
-    path: Annotated[str, AfterValidator(_check_path)] = "/"
+    path: UrlPath = "/"
     """Where it answers, beside `/readyz`, which says the same, and `/livez`."""
 
     def build(self, context: Context) -> "HealthCheck":

@@ -188,7 +188,8 @@ class Holding(Processor, Protocol):
     storage: Path | None
 
     def tick(self, *, stopping: bool = False) -> Sequence[Batch]:
-        """What is due now, to be passed on; asked each second. When `stopping`, which is said once: all that is held.
+        """What is due now, to be passed on; asked each second. When `stopping`: all that is held; said at the
+        end, and when a reload puts others behind it.
 
         A cumulative source repeats what is held; nothing else that was acknowledged may wait here.
         """

@@ -110,6 +110,10 @@ class _Straight:
         return batch
 
 
+_STRAIGHT = _Straight()
+"""One for all: a reload compares what stands behind a processor by what it is."""
+
+
 class _Builder:
     def __init__(
         self, config: Config, context: Callable[[str], Context], processing: asyncio.Lock, running: Graph
@@ -207,7 +211,7 @@ class _Builder:
         if name not in self._pipelines:
             stage = self._stage(Key("processors", exporter_id, name), settings)
             self._pipelines[name] = Pipeline([stage], [destination])
-        return Edge(_Straight(), [self._pipelines[name]])
+        return Edge(_STRAIGHT, [self._pipelines[name]])
 
     def _destination(self, exporter_id: str) -> Destination:
         if exporter_id not in self._destinations:

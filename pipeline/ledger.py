@@ -113,12 +113,6 @@ class AuditLedger:
         """
         return _Of(self, _rules(_effective(config, component)))
 
-    def redacted(
-        self, pipeline: str, component: str, signal: Signal, payload: bytes, counts: Mapping[Redacted, int]
-    ) -> None:
-        """By the rules in force, for whoever has not asked `of`."""
-        self.record(self._by_id.get(component, _Rules("", {})), pipeline, component, signal, payload, counts)
-
     def record(
         self,
         rules: _Rules,
@@ -184,7 +178,6 @@ class AuditLedger:
         redacting = [each for each in used if cast(ProcessorSettings, self._config.processors[each]).redacts]
         effective = {each: _effective(self._config, each) for each in (*checked(self._config), *redacting)}
         self._digests = {each: rules_digest(its) for each, its in effective.items()}
-        self._by_id = {each: _rules(its) for each, its in effective.items()}
         for each in redacting:
             among = [name for name, pipeline in pipelines.items() if each in pipeline.processors]
             yield rows.config(each, among, self._digests[each], [on_record(rule) for rule in effective[each]])

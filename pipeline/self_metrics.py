@@ -53,7 +53,7 @@ async def serve_self_metrics(
         offered = telemetry.reports.get(request.match_info["sort"], {})
         told = [
             {"component": component, "pipeline": pipeline, "report": await asyncio.to_thread(read)}
-            for (component, pipeline), read in offered.items()
+            for (component, pipeline), read in list(offered.items())
         ]
         return answer(told)
 

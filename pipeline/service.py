@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Self, cast
 
@@ -17,6 +18,7 @@ from config.model import Config
 from pipeline.addresses import check_addresses
 from pipeline.component import Context, ExporterSettings, NoLedger
 from pipeline.deadline import Deadline
+from pipeline.errors import Refused
 from pipeline.graph import NOTHING, Graph, Part, build
 from pipeline.ledger import AuditLedger
 from pipeline.logs import where
@@ -127,17 +129,18 @@ class Service:
 
     # --- starting
 
-    def _context(self, component_id: str) -> Context:
+    def _context(self, config: Config, component_id: str) -> Context:
         log, deadline = self._log.bind(component=component_id), Deadline(self.config.service.shutdown_timeout)
-        ledger = self.ledger or NoLedger()
+        ledger = NoLedger() if self.ledger is None else self.ledger.of(config, component_id)
         return Context(component_id, self.telemetry, log, self, deadline, ledger, sockets=self._sockets)
 
     async def _started(self, config: Config) -> Graph:
         """All parts of a configuration; what is new is entered, and takes part in nothing yet."""
         await asyncio.to_thread(check_addresses, config)
+        context = partial(self._context, config)
         # In a thread: rules are read and compiled, which takes seconds.
-        graph = await asyncio.to_thread(build, config, self._context, self._processing, self.graph)
-        own = service_parts(config, graph, self.graph, self._context, self.commands, self.ledger)
+        graph = await asyncio.to_thread(build, config, context, self._processing, self.graph)
+        own = service_parts(config, graph, self.graph, context, self.commands, self.ledger)
         graph = replace(graph, parts={**graph.parts, **own})
         new = [(key, part) for key, part in graph.parts.items() if id(part.thing) not in self._running]
         try:
@@ -202,7 +205,11 @@ class Service:
             try:
                 holders = await self._ticker.prepare(list(graph.pipelines.values()))
                 async with self._ticker.ticking, self._processing:
-                    gone = await self._ticker.swap(holders)
+                    try:
+                        gone = await self._ticker.swap(holders)
+                    except Refused as refusal:
+                        sentence = f"what processors hold back cannot go on before they are replaced: {refusal}"
+                        raise Unchangeable([sentence]) from None
                     await self._swap(config, graph, gone, changed)
             except BaseException:
                 await self._give_up(graph)

@@ -137,7 +137,8 @@ class Ticker:
         """From now on these. What others hold has gone its way when this returns; what they remember is handed over to
         those that take their places. Gives those that have gone without, for `finish`.
 
-        Raises: what a processor raises that stays and does not give what it holds; nothing has changed then.
+        Raises: what a processor raises that stays and does not give what it holds; `Refused` by one behind it that
+        takes nothing now. Nothing has changed then.
         """
         after = {id(each.before): each for each in prepared}
         try:
@@ -171,7 +172,7 @@ class Ticker:
             _say_not_given(holder, failure)
         else:
             await self._append(holder, changes)
-        holder.kept = deque(await in_thread(list, _through(holder)))
+        await in_thread(_process_kept, holder)
         await self._empty(holder)
 
     async def _hand_over(self, old: Holder, new: Holder) -> None:
@@ -301,19 +302,17 @@ def _drop(holder: Holder, batch: Batch, reason: str) -> None:
     holder.context.telemetry.dropped(holder.context.id, batch.signal, reason, batch.items)
 
 
-def _through(holder: Holder) -> Iterator[list[Put]]:
-    """What is kept, once it has gone through what stands behind the processor."""
-    for due in holder.kept:
-        if isinstance(due, list):
-            yield due
-            continue
-        try:
-            yield list(holder.pipeline.run(due, holder.position + 1))
-        except Refused as refusal:
-            # It cannot wait: the next time, others may stand there.
-            _drop(holder, due, refusal.reason)
-        except Rejected:
-            continue  # Who rejects it has counted it.
+def _process_kept(holder: Holder) -> None:
+    """Have what is kept go through what stands behind the processor; what has is not processed again.
+
+    Raises: `Refused` by a processor that takes nothing now.
+    """
+    for number, due in enumerate(holder.kept):
+        if isinstance(due, Batch):
+            puts: list[Put] = []
+            with suppress(Rejected):  # Who rejects it has counted it.
+                puts = list(holder.pipeline.run(due, holder.position + 1))
+            holder.kept[number] = puts
 
 
 def _redirected(kept: Iterable[Due], new: Holder) -> Iterator[Due]:

@@ -9,12 +9,12 @@ from typing import Self
 import orjson
 from aiohttp import web
 from google.protobuf.json_format import MessageToDict
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.settings import Settings
 from pipeline.batch import Batch, Signal
 from pipeline.errors import Rejected
-from pipeline.serving.listening import Address
+from pipeline.serving.listening import Address, UrlPath
 from receivers.admission import client_of
 from receivers.authentication import tenants_of
 from receivers.door import Door
@@ -47,12 +47,18 @@ class OtlpHttpSettings(TenantSettings, HttpServerSettings):
     """`host:port`, or with `transport: unix` the path of a socket."""
     cors: CorsSettings | None = None
     """Without it browsers are told nothing and so send nothing from other origins."""
-    traces_url_path: str = "/v1/traces"
+    traces_url_path: UrlPath = "/v1/traces"
     """Where traces are posted."""
-    metrics_url_path: str = "/v1/metrics"
+    metrics_url_path: UrlPath = "/v1/metrics"
     """Where metrics are posted."""
-    logs_url_path: str = "/v1/logs"
+    logs_url_path: UrlPath = "/v1/logs"
     """Where logs are posted."""
+
+    @model_validator(mode="after")
+    def _one_path_each(self) -> Self:
+        if len(set(self.paths().values())) < len(self.paths()):
+            raise ValueError("two signals have the same path; give each its own")
+        return self
 
     def paths(self) -> dict[Signal, str]:
         return {

@@ -19,7 +19,7 @@ from pipeline.deadline import Deadline
 from pipeline.serving.connections import Connection, ConnectionLimits, Connections, ignore
 from pipeline.serving.sockets import Sockets, parse_address
 
-__all__ = ["Address", "Listening", "ListeningSettings", "listen", "listen_for"]
+__all__ = ["Address", "Listening", "ListeningSettings", "UrlPath", "listen", "listen_for"]
 
 _LIMITS = ConnectionLimits(grace_seconds=0.1)
 """Of pages: whoever reads one can ask again."""
@@ -33,6 +33,18 @@ def _check(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_check)]
 """`host:port`, or the path of a unix socket."""
+
+
+def _check_path(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError("a path begins with a slash, such as /health")
+    if {"{", "}"} & set(path):
+        raise ValueError("braces are not possible in this path")
+    return path
+
+
+UrlPath = Annotated[str, AfterValidator(_check_path)]
+"""The path of a page, as it stands in its URL."""
 
 
 class ListeningSettings(Settings):

@@ -27,6 +27,7 @@ from pipeline.telemetry import Telemetry
 from processors.redact_phi import RedactPhiSettings
 from processors.redaction.rules import digest
 from tests.payloads import pairs, traces
+from tests.pipeline.daemon import BASE, GONE, changed, running
 from wire.signal import Signal
 
 KEY = "a key of the tests, of 32 bytes or more"
@@ -72,7 +73,7 @@ async def test_a_life(tmp_path: Path) -> None:
     """Start, rules in force, waived pipelines, what was redacted where, what was dropped, stop; never a value."""
     service = Service(config(tmp_path), logger("error"))
     async with service:
-        context = replace(service._context("redact_phi"), pipeline="traces")
+        context = replace(service._context(service.config, "redact_phi"), pipeline="traces")
         processor = RedactPhiSettings().build(context)
         processor.process(PHI)
         redacted = processor.process(PHI)
@@ -101,7 +102,9 @@ async def test_items_that_fail_closed(tmp_path: Path, monkeypatch: pytest.Monkey
     """An item on which the engine fails is a row of its own: where, why, how many; the others are redacted as ever."""
     service = Service(config(tmp_path), logger("error"))
     async with service:
-        processor = RedactPhiSettings().build(replace(service._context("redact_phi"), pipeline="traces"))
+        processor = RedactPhiSettings().build(
+            replace(service._context(service.config, "redact_phi"), pipeline="traces")
+        )
         whole = processor._engine._text.redact
 
         def fails(text: bytes, *more: Any) -> bytes | None:
@@ -269,6 +272,34 @@ async def test_what_a_reload_has_replaced(tmp_path: Path, stays: bool) -> None:
     versions = {rule.id: rule.version for rule in RULES}
     digests = [digest(RULES), digest(RedactPhiSettings(packs=("hipaa",)).effective_rules())]
     assert [(row["version"], row["rules_digest"]) for row in written] == [(versions["ssn"], each) for each in digests]
+
+
+async def test_a_receiver_that_goes_with_its_rules(tmp_path: Path) -> None:
+    """What still comes to it is redacted by the rules it had, while others are in force, and is on record so."""
+    ends = {"processors": ["redact_phi"], "exporters": ["file"]}
+    before = changed(
+        BASE,
+        {
+            "receivers::otlp/second": BASE["receivers"]["otlp"],
+            "processors::redact_phi": {},
+            "service::audit": {"path": "FOLDER/audit", "key": KEY},
+            "service::pipelines::traces": {"receivers": ["otlp"], **ends},
+            "service::pipelines::traces/second": {"receivers": ["otlp/second"], **ends},
+        },
+    )
+    gone = {"receivers::otlp/second": GONE, "service::pipelines::traces/second": GONE}
+    async with running(tmp_path, before) as daemon:
+        second = daemon.service.graph.routers["otlp/second", Signal.TRACES]
+        observing = {"overrides": {"ssn": {"action": "observe"}}}
+        await daemon.write(changed(before, {**gone, "processors::redact_phi": observing}))
+        assert (await daemon.reloads.reload()).problems == ()
+        await second.consume(PHI)
+        await daemon.service.settle()
+    written = rows(tmp_path)
+    first, second_rules = (row["rules_digest"] for row in written if row["kind"] == "config")
+    assert first != second_rules
+    late = [row for row in written if row["kind"] == "redaction" and row["rule"] == "ssn"]
+    assert [(row["pipeline"], row["action"], row["rules_digest"]) for row in late] == [("traces/second", "mask", first)]
 
 
 async def test_the_rules_of_an_egress_check(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import zstandard
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from pydantic import ValidationError
 
 from pipeline.batch import Signal
 from pipeline.errors import Refused, Rejected
@@ -150,6 +151,20 @@ async def test_oversize(encoding: str) -> None:
         got = await send(listening, gzip.compress(body) if encoding else body, headers={"Content-Encoding": encoding})
     decompressed = " once decompressed" if encoding else ""
     assert status(got) == (413, 8, f"the body is larger than 1048576 bytes{decompressed}; send smaller requests")
+
+
+@pytest.mark.parametrize(
+    ("paths", "problem"),
+    [
+        ({"traces_url_path": "v1/traces"}, "a path begins with a slash"),
+        ({"logs_url_path": "/{signal}"}, "braces are not possible in this path"),
+        ({"logs_url_path": "/v1/traces"}, "two signals have the same path; give each its own"),
+    ],
+)
+def test_paths_that_are_none(paths: dict[str, str], problem: str) -> None:
+    """They are refused when they are read."""
+    with pytest.raises(ValidationError, match=problem):
+        OtlpHttpSettings.model_validate(paths)
 
 
 async def test_wrong_type_method_and_path() -> None:

@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from exporters.debug import Debug
 from pipeline.batch import Batch, Signal
+from pipeline.component import NoLedger
 from pipeline.errors import Refused
 from pipeline.graph import build
 from pipeline.reload.changes import Changes
@@ -265,6 +266,25 @@ async def test_redaction_moves(tmp_path: Path, move: str, window: str) -> None:
     async with running(tmp_path, old) as daemon:
         await daemon.service.graph.routers["otlp", Signal.METRICS].consume(noted())
         assert (await daemon.reload(changed(new, {"processors::limit_cardinality::window": window}))).problems == ()
+    text = (tmp_path / "metrics.jsonl").read_text()
+    assert ('"asInt":"5"' in text, "536-90-4399" in text) == (True, False)
+
+
+async def test_what_is_held_cannot_be_redacted_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reload is refused, with the reason, and nothing is lost: the next one is done."""
+    old, new = (changed(HOLDING, {PIPELINES: pipelines}) for pipelines in MOVES["in a pipeline"])
+    async with running(tmp_path, old) as daemon:
+        await daemon.service.graph.routers["otlp", Signal.METRICS].consume(noted())
+
+        def refused(*_: object) -> None:
+            raise Refused("the audit ledger cannot be written", reason="ledger")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(NoLedger, "redacted", refused)
+            assert (await daemon.reload(new)).problems == [
+                "what processors hold back cannot go on before they are replaced: the audit ledger cannot be written"
+            ]
+        assert (await daemon.reload(new)).problems == ()
     text = (tmp_path / "metrics.jsonl").read_text()
     assert ('"asInt":"5"' in text, "536-90-4399" in text) == (True, False)
 
