@@ -46,8 +46,9 @@ class Outcome:
     accounts: list[Account]
     moments: Counter[Moment]
     sums: dict[str, tuple[int, int, int]]
-    """The added-up counter of each client of metrics: what Prometheus has last, the least that it must be (what was
-    added up of everything that it has of the client) and the most (of everything that the client sent).
+    """The added-up counter of each client of metrics: what Prometheus has last, the least that it must be (of what was
+    acknowledged since the last kill, which takes what is being added up: the client's next export repeats it) and the
+    most (of everything that the client sent).
     """
     falls: int
     """How often such a counter went down in Prometheus."""
@@ -141,9 +142,9 @@ class _Run:
         sums, falls = {}, 0
         for client in clients_of(exports, Signal.METRICS):
             values = self.stored.values("visits", client)
-            sent = max(item.number for each in exports for item in each.items if item.client == client)
-            arrived = max(self.stored.values("exports", client), default=0)
-            sums[client] = (max(values, default=0), 2 * arrived, 2 * sent)
+            mine = [(each, item.number) for each in exports for item in each.items if item.client == client]
+            since = [number for each, number in mine if each.acknowledged and each.began == self.load.life]
+            sums[client] = (max(values, default=0), 2 * max(since, default=0), 2 * max(number for _, number in mine))
             falls += sum(before > after for before, after in pairwise(values))
         return sums, falls
 
