@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["append", "last_lines", "ledger_files", "lines", "next_file", "opened", "sync_folder"]
+from config.folders import sync_folder
+
+__all__ = ["append", "last_lines", "ledger_files", "lines", "next_file", "note_in_folder", "opened"]
 
 _NAME = re.compile(r"ledger-(\d{6,})\.jsonl")
 
@@ -48,24 +50,21 @@ def opened(path: Path) -> int:
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         if not os.fstat(file).st_size:
-            sync_folder(path.parent)
+            note_in_folder(path)
     except BaseException:
         os.close(file)
         raise
     return file
 
 
-def sync_folder(folder: Path) -> None:
-    """Make sure that the folder knows its files after a power cut. Raises: `OSError`."""
-    file = os.open(folder, os.O_RDONLY)
+def note_in_folder(path: Path) -> None:
+    """Make sure that a new file is in its folder after a power cut, where that can be done. Raises: `OSError`."""
     try:
-        os.fsync(file)
+        sync_folder(path.parent)
     except OSError as error:
         # Some network file systems have no such thing for folders; PostgreSQL's fsync_fname passes over it as well.
         if error.errno != errno.EINVAL:
             raise
-    finally:
-        os.close(file)
 
 
 def append(file: int, data: bytes) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from audit.chain import GENESIS, Anchor, Chain
-from audit.files import sync_folder
+from audit.files import note_in_folder
 
 __all__ = ["HEAD_NAME", "Head", "read_head"]
 
@@ -78,7 +78,7 @@ class Head:
         os.ftruncate(self._file, len(text))
         if not self._is_on_disk:
             os.fsync(self._file)
-            sync_folder(self._path.parent)
+            note_in_folder(self._path)
             self._is_on_disk = True
 
     def close(self) -> None:

@@ -22,8 +22,8 @@ from urllib.parse import quote
 import orjson
 from structlog.typing import FilteringBoundLogger
 
+from config.folders import sync_folder
 from pipeline.component import Context, Ending, Record
-from pipeline.folders import sync_folder
 
 __all__ = ["StateFile"]
 

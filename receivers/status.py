@@ -2,7 +2,6 @@
 1.11, Failures).
 """
 
-import math
 from dataclasses import dataclass
 
 import grpc
@@ -13,6 +12,7 @@ from google.rpc.status_pb2 import Status
 
 from pipeline.errors import Refused, Rejected, TooLarge, Unsupported
 from pipeline.serving.authentication import Forbidden, Unauthenticated
+from pipeline.serving.pages import retry_after
 
 __all__ = ["Answer", "answer_to"]
 
@@ -45,9 +45,7 @@ class Answer:
         """HTTP headers: Retry-After, in whole seconds, and WWW-Authenticate."""
         if self.challenge:
             return {"WWW-Authenticate": self.challenge}
-        if self.retry_after_seconds is None:
-            return {}
-        return {"Retry-After": str(max(math.ceil(self.retry_after_seconds), 1))}
+        return retry_after(self.retry_after_seconds)
 
     def trailers(self) -> tuple[tuple[str, bytes], ...]:
         """gRPC trailers. Both are needed: Go clients read the details, the Python SDK reads the bare RetryInfo

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -34,13 +34,17 @@ _STEP_SECONDS = 0.01
 _RETRY_AFTER_SECONDS = 5.0
 
 
+def _future() -> "asyncio.Future[Any]":
+    return asyncio.get_running_loop().create_future()
+
+
 @dataclass(slots=True)
 class _Write:
     """Entries that go, by number, and one that comes."""
 
     removed: Sequence[int]
     added: Entry | None
-    future: "asyncio.Future[None]"
+    future: "asyncio.Future[None]" = field(default_factory=_future)
 
     @property
     def size(self) -> int:
@@ -56,7 +60,7 @@ class _Call:
     """Something to do between two transactions."""
 
     function: Callable[[], Any]
-    future: "asyncio.Future[Any]"
+    future: "asyncio.Future[Any]" = field(default_factory=_future)
     is_last: bool = False
     size = 0
 
@@ -109,7 +113,7 @@ class QueueFile:
     async def close(self) -> None:
         """Write what is left to write, and let go of the file. What is asked of it from now on is refused."""
         self._is_closed = True
-        await self._done(_Call(self._disk.close, _future(), is_last=True))
+        await self._done(_Call(self._disk.close, is_last=True))
         await asyncio.to_thread(self._thread.join)
 
     def next_number(self) -> int:
@@ -134,11 +138,11 @@ class QueueFile:
 
     async def _write(self, removed: Sequence[int], added: Entry | None) -> None:
         self._check_open()
-        await self._done(_Write(removed, added, _future()))
+        await self._done(_Write(removed, added))
 
     async def _call(self, function: Callable[[], Any]) -> Any:
         self._check_open()
-        return await self._done(_Call(function, _future()))
+        return await self._done(_Call(function))
 
     def _check_open(self) -> None:
         """An operator's command may still be at it when a reload has taken the exporter away."""
@@ -203,10 +207,6 @@ class QueueFile:
             _resolve([(call.future, call.function(), None)])
         except Exception as error:
             _resolve([(call.future, None, error)])
-
-
-def _future() -> "asyncio.Future[Any]":
-    return asyncio.get_running_loop().create_future()
 
 
 _Answers = Sequence[tuple["asyncio.Future[Any]", Any, Exception | None]]

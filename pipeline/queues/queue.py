@@ -10,6 +10,7 @@ What waits is in a `Store` if it is to survive the daemon, and in memory as far 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -45,8 +46,6 @@ _MERGED_BYTES = 8 * 2**20
 _WINDOW_BYTES = 8 * 2**20
 """Of each signal this much is in memory too, where a store has it: what is next in line need not be read again."""
 
-
-_INFINITY = float("inf")
 
 _READ_AGAIN_SECONDS = 1.0
 """Between two tries to read from a disk that fails."""
@@ -319,13 +318,13 @@ class Queue:
                     await self._fill_lane(self._store, signal, lane)
 
     async def _fill_lane(self, store: Store, signal: Signal, lane: Lane) -> None:
-        before, puts = min(lane.unreleased, default=_INFINITY), self._puts
+        before, puts = min(lane.unreleased, default=math.inf), self._puts
         loaded = await store.load(signal, lane.last, before, _WINDOW_BYTES)
         for entry in loaded.entries:
             lane.beyond.add(entry.batch, -1)
             lane.append(entry)
         lost = loaded.lost
-        if not loaded.entries and before == _INFINITY and puts == self._puts:
+        if not loaded.entries and before == math.inf and puts == self._puts:
             # All that should be there would have been read.
             lost = replace(lane.beyond)
         if lost.requests:
@@ -344,7 +343,7 @@ class Queue:
     async def _drop_old(self, now: float) -> bool:
         """Drop what has waited too long; whether there was any."""
         dropped: list[Entry] = []
-        oldest = now - (self._settings.max_age or _INFINITY)
+        oldest = now - (self._settings.max_age or math.inf)
         for lane in self._lanes.values():
             while lane.has_ready() and lane.window[0].arrived < oldest:
                 dropped.append(lane.popleft())

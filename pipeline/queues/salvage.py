@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from config.folders import sync_folder
 from pipeline.batch import Signal
-from pipeline.folders import sync_folder
 from pipeline.queues.seal import Damaged, Row, Sealer
 from pipeline.queues.table import Change, QueueTable, Waiting
 from pipeline.queues.wal import apply_log, log_of

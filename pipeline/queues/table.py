@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
+from config.folders import sync_folder
 from pipeline.batch import Signal
-from pipeline.folders import sync_folder
 from pipeline.queues.seal import Row
 from pipeline.queues.store import Load
 from pipeline.queues.wal import log_of

@@ -2,7 +2,6 @@
 pages.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
@@ -14,6 +13,7 @@ from multidict import CIMultiDict
 from config.auth import AuthSettings
 from pipeline.component import Context, Extension
 from pipeline.errors import Refused
+from pipeline.serving.pages import retry_after
 
 __all__ = [
     "Authenticator",
@@ -95,9 +95,7 @@ def only_known_clients(authenticator: Authenticator) -> Middleware:
         except Unauthenticated as error:
             return web.Response(status=401, text=f"{error}\n", headers={"WWW-Authenticate": error.challenge})
         except Refused as error:
-            seconds = error.retry_after_seconds
-            headers = {} if seconds is None else {"Retry-After": str(max(math.ceil(seconds), 1))}
-            return web.Response(status=503, text=f"{error}\n", headers=headers)
+            return web.Response(status=503, text=f"{error}\n", headers=retry_after(error.retry_after_seconds))
         return await handler(request)
 
     return middleware

@@ -1,9 +1,10 @@
-"""What pages for programs share: answers in JSON, and the door that keeps web pages out.
+"""What pages for programs share: answers in JSON, when to come again, and the door that keeps web pages out.
 
 A browser can be made to send requests to any address of the machine it runs on. It is known by headers that it cannot
 leave out, and by the name that it asks for.
 """
 
+import math
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from config.model import is_this_machine
 
-__all__ = ["answer", "by_a_name_of_this_machine", "not_for_browsers"]
+__all__ = ["answer", "by_a_name_of_this_machine", "not_for_browsers", "retry_after"]
 
 
 def answer(content: Any, status: int = 200) -> web.Response:
@@ -20,6 +21,11 @@ def answer(content: Any, status: int = 200) -> web.Response:
     # Some keys are signals.
     option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
     return web.Response(status=status, body=orjson.dumps(content, option=option), content_type="application/json")
+
+
+def retry_after(seconds: float | None) -> dict[str, str]:
+    """The header of HTTP (RFC 9110 section 10.2.3), in whole seconds, at least one; none without a hint."""
+    return {} if seconds is None else {"Retry-After": str(max(math.ceil(seconds), 1))}
 
 
 @web.middleware
